@@ -1,0 +1,97 @@
+"""Where one commis's time went: sums, unions of overlapping calls, the slowest, the failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from zerg_visibility.records import CommisRunRecord, LLMCallRecord, Record, ToolCallRecord
+from zerg_visibility.store.metadata import CommisTotals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """The calls of one commis, ready to be shown.
+
+    Args:
+        calls: LLM and tool calls, by start.
+        totals: Their sums; times of overlapping calls added up.
+        llm_ms: Milliseconds in which at least one LLM call ran.
+        tool_ms: Milliseconds in which at least one tool ran.
+        busy_ms: Milliseconds in which at least one call of either kind ran.
+        duration_ms: Milliseconds the commis was at work; never less than busy_ms here.
+    """
+
+    calls: tuple[LLMCallRecord | ToolCallRecord, ...]
+    totals: CommisTotals
+    llm_ms: int
+    tool_ms: int
+    busy_ms: int
+    duration_ms: int
+
+    @property
+    def other_ms(self) -> int:
+        """Milliseconds in which no call ran: the graph's own work."""
+        return self.duration_ms - self.busy_ms
+
+    @property
+    def failures(self) -> tuple[LLMCallRecord | ToolCallRecord, ...]:
+        """The failed calls, by start."""
+        return tuple(call for call in self.calls if not call.success)
+
+    def slowest(self, count: int) -> tuple[LLMCallRecord | ToolCallRecord, ...]:
+        """Give the slowest calls, slowest first."""
+        ranked = sorted(self.calls, key=lambda call: call.start_us - call.end_us)
+        return tuple(ranked[:count])
+
+
+def timeline(records: Iterable[Record], duration_ms: int | None) -> Timeline:
+    """Arrange a commis's records.
+
+    Args:
+        records: Any records; runs of nested commis are left out, they have their own directory.
+        duration_ms: Milliseconds at work, as in metadata.json; None if it is not known.
+    """
+    calls = sorted(
+        (record for record in records if not isinstance(record, CommisRunRecord)),
+        key=lambda record: record.start_us,
+    )
+    busy_us = union_us([(call.start_us, call.end_us) for call in calls])
+    return Timeline(
+        calls=tuple(calls),
+        totals=CommisTotals.of(calls),
+        llm_ms=union_us(_spans(calls, LLMCallRecord)) // 1000,
+        tool_ms=union_us(_spans(calls, ToolCallRecord)) // 1000,
+        busy_ms=busy_us // 1000,
+        duration_ms=max(duration_ms or 0, busy_us // 1000),
+    )
+
+
+def call_name(call: LLMCallRecord | ToolCallRecord) -> str:
+    """Name a call for a reader: its tool, or its model."""
+    return call.tool if isinstance(call, ToolCallRecord) else call.model or "model"
+
+
+def union_us(intervals: Iterable[tuple[int, int]]) -> int:
+    """Measure the time that at least one of the intervals covers.
+
+    Args:
+        intervals: Pairs of start and end, in any order, in microseconds.
+    """
+    covered = 0
+    reached = None
+    for start, end in sorted(intervals):
+        if reached is None or start > reached:
+            covered += end - start
+            reached = end
+        elif end > reached:
+            covered += end - reached
+            reached = end
+    return covered
+
+
+def _spans(
+    calls: Sequence[LLMCallRecord | ToolCallRecord],
+    kind: type[LLMCallRecord] | type[ToolCallRecord],
+) -> list[tuple[int, int]]:
+    return [(call.start_us, call.end_us) for call in calls if isinstance(call, kind)]

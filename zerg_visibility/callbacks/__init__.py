@@ -1,0 +1,1 @@
+"""LangChain events in, records out."""

@@ -1,0 +1,64 @@
+"""The two clocks: a wall clock for timestamps, a monotonic one for durations."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# The text of a whole second is the same for every event within it, and making it is what costs.
+_second_text: tuple[int, str] = (-1, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Where times come from; replaced in tests.
+
+    Args:
+        wall_ns: Nanoseconds since 1970-01-01 UTC. May jump.
+        monotonic_ns: Nanoseconds since some fixed point. Never jumps.
+    """
+
+    wall_ns: Callable[[], int] = time.time_ns
+    monotonic_ns: Callable[[], int] = time.perf_counter_ns
+
+    def wall_us(self) -> int:
+        """Give the wall clock in microseconds since 1970-01-01 UTC."""
+        return self.wall_ns() // 1000
+
+
+SYSTEM_CLOCK = Clock()
+
+
+def format_us(us: int) -> str:
+    """Write microseconds since 1970 as an ISO 8601 timestamp in UTC, always with six decimals."""
+    global _second_text
+    second, micros = divmod(us, 1_000_000)
+    known, text = _second_text
+    if known != second:
+        text = (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S")
+        _second_text = (second, text)
+    return f"{text}.{micros:06d}Z"
+
+
+def parse_us(text: str) -> int:
+    """Read an ISO 8601 timestamp as microseconds since 1970.
+
+    Args:
+        text: A timestamp; one without an offset is taken as UTC.
+
+    Raises:
+        ValueError: It is not an ISO 8601 timestamp.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def format_for_name(us: int) -> str:
+    """Write microseconds since 1970 as the UTC prefix of a commis id: 2025-12-15T04-08-08."""
+    return (_EPOCH + timedelta(microseconds=us)).strftime("%Y-%m-%dT%H-%M-%S")

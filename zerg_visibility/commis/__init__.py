@@ -1,0 +1,1 @@
+"""Wrapping, measuring and storing one commis."""

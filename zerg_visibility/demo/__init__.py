@@ -1,0 +1,1 @@
+"""The main job: commis that inspect a real folder."""

@@ -1,0 +1,76 @@
+"""What happens when watching itself fails: it is counted, said once, and goes no further."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from zerg_visibility.settings import LOGGER_NAME
+
+REPEAT_AFTER_S = 60.0
+"""A fault of the same kind is logged again only after this many seconds."""
+
+MAX_KINDS = 256
+"""Kinds of fault remembered for the rate limit; beyond it, the oldest is forgotten."""
+
+
+class FaultLog:
+    """Counts failures of watching and logs each kind once, then at most once a minute.
+
+    Safe to use from several threads. It never raises: a logger that fails is the last thing that
+    may reach a graph.
+
+    Args:
+        logger: Where warnings go; the `zerg_visibility` logger if none is given.
+    """
+
+    def __init__(self, logger: logging.Logger | None = None) -> None:
+        self._logger = logger or logging.getLogger(LOGGER_NAME)
+        self._lock = threading.Lock()
+        self._failures = 0
+        self._dropped = 0
+        self._said: dict[tuple[str, type[BaseException]], tuple[float, int]] = {}
+
+    @property
+    def failures(self) -> int:
+        """How often watching failed."""
+        return self._failures
+
+    @property
+    def dropped_records(self) -> int:
+        """How many records were lost to those failures."""
+        return self._dropped
+
+    def note(self, doing: str, error: BaseException, *, dropped: int = 0) -> None:
+        """Count one failure and log it unless the same kind was logged within the last minute.
+
+        Args:
+            doing: What was being done, to follow "could not" in the log line.
+            error: What was raised.
+            dropped: How many records this failure cost.
+        """
+        kind = (doing, type(error))
+        now = time.monotonic()
+        with self._lock:
+            self._failures += 1
+            self._dropped += dropped
+            last, unsaid = self._said.get(kind, (None, 0))
+            speak = last is None or now - last >= REPEAT_AFTER_S
+            if last is None and len(self._said) >= MAX_KINDS:
+                self._said.pop(next(iter(self._said)))
+            self._said[kind] = (now if last is None or speak else last, 0 if speak else unsaid + 1)
+        if not speak:
+            return
+        more = f" ({unsaid} more like it since)" if unsaid else ""
+        try:
+            self._logger.warning(
+                "watching could not %s: %s: %s%s; the graph goes on",
+                doing,
+                type(error).__name__,
+                error,
+                more,
+                exc_info=error,
+            )
+        except Exception:  # noqa: S110 - already counted above, and there is nowhere left to say it
+            pass

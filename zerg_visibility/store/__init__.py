@@ -1,0 +1,1 @@
+"""Commis directories on disk."""

@@ -1,0 +1,77 @@
+"""Opening files of a commis by names that a model or a user gave."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from zerg_visibility.errors import FileNotInCommisError
+from zerg_visibility.store.layout import relative_parts
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Without O_NONBLOCK, opening a pipe that nobody writes to would hang.
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def open_artifact(folder: Path, file_path: str) -> BinaryIO:
+    """Open a regular file inside a commis's directory.
+
+    Each part is opened relative to the one before and no symbolic link is followed, so a link that
+    is swapped in between check and use changes nothing.
+
+    Args:
+        folder: The commis's directory.
+        file_path: Untrusted; relative, parts separated by "/".
+
+    Raises:
+        FileNotInCommisError: There is no such regular file, whatever the reason.
+    """
+    parts = relative_parts(file_path)
+    if parts is None:
+        raise FileNotInCommisError(file_path)
+    try:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for part in parts[:-1]:
+                inner = os.open(part, _FOLDER, dir_fd=fd)
+                os.close(fd)
+                fd = inner
+            file_fd = os.open(parts[-1], _FILE, dir_fd=fd)
+        finally:
+            os.close(fd)
+    except (OSError, ValueError) as error:
+        raise FileNotInCommisError(file_path) from error
+    if not stat.S_ISREG(os.fstat(file_fd).st_mode):
+        os.close(file_fd)
+        raise FileNotInCommisError(file_path)
+    return os.fdopen(file_fd, "rb")
+
+
+def list_artifacts(folder: Path, limit: int = 1000) -> list[str]:
+    """Name the regular files of a commis, relative to its directory, sorted.
+
+    Args:
+        folder: The commis's directory.
+        limit: At most so many names.
+    """
+    return sorted(name for name, _ in zip(_walk(folder, ""), range(limit), strict=False))
+
+
+def _walk(folder: Path, prefix: str) -> Iterator[str]:
+    folders: list[str] = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_file(follow_symlinks=False):
+                    # A name that starts with a dot is a file half written.
+                    if not entry.name.startswith("."):
+                        yield prefix + entry.name
+                elif entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.name)
+    except OSError:
+        return
+    for name in folders:
+        yield from _walk(folder / name, f"{prefix}{name}/")

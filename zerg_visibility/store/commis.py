@@ -1,0 +1,364 @@
+"""CommisStore: where commis directories live, and how they are found again."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+from zerg_visibility.clock import format_for_name, format_us, parse_us
+from zerg_visibility.errors import (
+    CommisNotFoundError,
+    ConfigurationError,
+    FileNotInCommisError,
+    MetadataUnreadableError,
+)
+from zerg_visibility.records import CallStart, CommisStatus, Record
+from zerg_visibility.settings import default_root
+from zerg_visibility.store import layout
+from zerg_visibility.store.artifacts import list_artifacts, open_artifact
+from zerg_visibility.store.files import (
+    AppendFile,
+    FileModes,
+    make_folder,
+    replace_file,
+    write_new,
+)
+from zerg_visibility.store.metadata import CommisMetadata
+from zerg_visibility.store.numbering import first_free
+from zerg_visibility.store.reading import LinesRead, in_flight, read_records, read_starts
+
+MAX_KEYS_IN_MEMORY = 4096
+"""Resumable runs remembered by one process; older ones are found on disk, if a checkpointer is."""
+
+
+class CommisStore:
+    """The directory tree of all commis under one root.
+
+    Cheap to make: nothing is read or created before it is used. Safe to use from several threads
+    and processes at once. It belongs to the operator and sees every commis; who may see what is
+    decided by the tools.
+
+    Args:
+        root: The folder; $ZERG_VISIBILITY_ROOT if none is given, else ./zerg-data.
+        mode: Permission bits for files, such as 0o600; folders get the matching search bits. By
+            default the umask decides.
+
+    Raises:
+        ConfigurationError: The mode is not one under which the owner can read and write.
+    """
+
+    def __init__(self, root: str | os.PathLike[str] | None = None, *, mode: int | None = None):
+        if mode is not None and (mode & ~0o777 or mode & 0o600 != 0o600):
+            raise ConfigurationError(
+                f"mode={mode:#o} would lock the owner out; use permission bits such as 0o600"
+            )
+        # Absolute from the start, so that a later chdir of the host program moves nothing.
+        self.root = Path(root if root is not None else default_root()).absolute()
+        self.modes = FileModes.for_files(mode)
+        self._narrowed = mode is not None
+        self._lock = threading.Lock()
+        self._next_job = 1
+        self._next_suffix: tuple[str, int] = ("", 2)
+        self._keys: OrderedDict[str, str] = OrderedDict()
+
+    def __repr__(self) -> str:
+        return f"CommisStore({str(self.root)!r})"
+
+    # -- finding ---------------------------------------------------------------------------------
+
+    def find(self, job: str | int) -> str:
+        """Give the commis id that belongs to a job id or a commis id.
+
+        Args:
+            job: Untrusted: a job id such as 7 or "7", or a commis id.
+
+        Raises:
+            CommisNotFoundError: There is none.
+        """
+        number = layout.job_number(job)
+        if number is not None:
+            commis_id = self._read_job(number)
+        else:
+            commis_id = job if isinstance(job, str) and layout.is_own_id(job) else None
+        if commis_id is None or not self.folder(commis_id).is_dir():
+            raise CommisNotFoundError(f"no commis {str(job)[:80]!r} in {self.root}")
+        return commis_id
+
+    def folder(self, commis_id: str) -> Path:
+        """Give a commis's directory, whether it exists or not.
+
+        Raises:
+            ValueError: The id is not one that a store makes.
+        """
+        return layout.commis_dir(self.root, commis_id)
+
+    def metadata(self, commis_id: str) -> CommisMetadata:
+        """Read what is known of a commis; one whose process is gone reads as `lost`.
+
+        Raises:
+            MetadataUnreadableError: metadata.json is missing or is not valid.
+        """
+        return self.written_metadata(commis_id).seen_now()
+
+    def written_metadata(self, commis_id: str) -> CommisMetadata:
+        """Read metadata.json as it stands, without asking whether the process is still there.
+
+        Raises:
+            MetadataUnreadableError: metadata.json is missing or is not valid.
+        """
+        try:
+            data = (self.folder(commis_id) / layout.METADATA).read_bytes()
+        except OSError as error:
+            raise MetadataUnreadableError(
+                f"metadata.json of commis {commis_id} cannot be read ({error.strerror})"
+            ) from error
+        return CommisMetadata.from_json(data, commis_id)
+
+    def recent(
+        self,
+        *,
+        status: CommisStatus | None = None,
+        since_us: int | None = None,
+        owner: str | None = None,
+        any_owner: bool = True,
+    ) -> Iterator[CommisMetadata]:
+        """Yield commis from the newest job to the oldest, at a cost per commis yielded or skipped.
+
+        A commis whose metadata.json cannot be read is yielded as `lost`, with the reason as its
+        error.
+
+        Args:
+            status: Only those that stand so.
+            since_us: Only those created after this moment, in microseconds since 1970.
+            owner: Only those of this owner, if any_owner is False.
+            any_owner: Whether to show all owners' commis, which is for operators.
+        """
+        for job_id in range(self.newest_job(), 0, -1):
+            commis_id = self._read_job(job_id)
+            if commis_id is None:
+                continue
+            found = self._metadata_or_stub(commis_id, job_id)
+            if since_us is not None and (found.started_us or 0) < since_us:
+                return
+            if not any_owner and found.owner_id != owner:
+                continue
+            if status is None or found.status == status:
+                yield found
+
+    def newest_job(self) -> int:
+        """Give the highest job id so far; 0 if there is none."""
+        return first_free(self._job_taken, 1) - 1
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def result(self, commis_id: str) -> str | None:
+        """Read a commis's result; None if it left none."""
+        try:
+            with open_artifact(self.folder(commis_id), layout.RESULT) as file:
+                return file.read().decode("utf-8", "replace")
+        except FileNotInCommisError:
+            return None
+
+    def records(self, commis_id: str) -> LinesRead[Record]:
+        """Read a commis's metrics.jsonl."""
+        return read_records(self.folder(commis_id) / layout.METRICS)
+
+    def calls_in_flight(self, commis_id: str) -> tuple[CallStart, ...]:
+        """Give the calls that began and have no record."""
+        starts = read_starts(self.folder(commis_id) / layout.STARTED)
+        return in_flight(starts, self.records(commis_id))
+
+    def open_file(self, commis_id: str, file_path: str) -> BinaryIO:
+        """Open a file of a commis by an untrusted name.
+
+        Raises:
+            FileNotInCommisError: There is no such regular file in its directory.
+        """
+        return open_artifact(self.folder(commis_id), file_path)
+
+    def files(self, commis_id: str) -> list[str]:
+        """Name the files of a commis, relative to its directory."""
+        return list_artifacts(self.folder(commis_id))
+
+    def last_sign_of_life(self, commis_id: str) -> int | None:
+        """Give the newest modification of a commis's files, in microseconds since 1970."""
+        newest = 0
+        for name in self.files(commis_id):
+            try:
+                newest = max(newest, (self.folder(commis_id) / name).stat().st_mtime_ns // 1000)
+            except OSError:
+                continue
+        return newest or None
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def create(self, task: str, created_us: int) -> tuple[str, int]:
+        """Make a commis's directory and give it a job id.
+
+        Args:
+            task: What it is asked to do; its beginning becomes part of the name.
+            created_us: Microseconds since 1970.
+
+        Returns:
+            Its commis id and job id, unique over all processes that use this root.
+
+        Raises:
+            OSError: The directory or the job file cannot be written.
+        """
+        if self._narrowed:
+            self._narrow_existing()
+        commis_id = self._make_folder(f"{format_for_name(created_us)}_{layout.slug(task)}")
+        return commis_id, self._allocate_job(commis_id)
+
+    def save_metadata(self, metadata: CommisMetadata) -> None:
+        """Write metadata.json as a whole.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        folder = self.folder(metadata.commis_id)
+        replace_file(folder / layout.METADATA, metadata.to_json(), self.modes)
+
+    def save_text(self, commis_id: str, name: str, text: str) -> None:
+        """Write a text file of a commis as a whole.
+
+        Args:
+            commis_id: Whose it is.
+            name: One of the names in `layout`.
+            text: Its content; what UTF-8 cannot hold is replaced by "?".
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        data = text.encode("utf-8", "replace")
+        replace_file(self.folder(commis_id) / name, data, self.modes)
+
+    def append_file(self, path: Path) -> AppendFile:
+        """Give a file below the root to which lines can be appended."""
+        return AppendFile(path, self.modes)
+
+    def write_file(self, path: Path, data: bytes) -> None:
+        """Write a file below the root that must not exist yet, with its folders.
+
+        Raises:
+            FileExistsError: It exists.
+            OSError: It cannot be written.
+        """
+        try:
+            write_new(path, data, self.modes)
+        except FileNotFoundError:
+            make_folder(path.parent, self.modes)
+            write_new(path, data, self.modes)
+
+    def remember_key(self, key: str, commis_id: str, *, on_disk: bool) -> None:
+        """Note which commis a resumable run is.
+
+        Args:
+            key: 32 hex digits that name the run.
+            commis_id: The commis.
+            on_disk: Whether another process may have to find it.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        with self._lock:
+            self._keys[key] = commis_id
+            if len(self._keys) > MAX_KEYS_IN_MEMORY:
+                self._keys.popitem(last=False)
+        if on_disk:
+            path = layout.key_file(self.root, key)
+            replace_file(path, commis_id.encode(), self.modes)
+
+    def commis_of_key(self, key: str, *, on_disk: bool) -> str | None:
+        """Give the commis of a resumable run, if it was seen before and is still stored."""
+        with self._lock:
+            commis_id = self._keys.get(key)
+        if commis_id is None and on_disk:
+            try:
+                commis_id = layout.key_file(self.root, key).read_text()
+            except (OSError, ValueError):
+                return None
+        if commis_id is None or not layout.is_own_id(commis_id):
+            return None
+        return commis_id if self.folder(commis_id).is_dir() else None
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _job_taken(self, job_id: int) -> bool:
+        return os.path.lexists(layout.job_file(self.root, job_id))
+
+    def _read_job(self, job_id: int) -> str | None:
+        try:
+            text = layout.job_file(self.root, job_id).read_text().strip()
+        except (OSError, ValueError):
+            return None
+        return text if layout.is_own_id(text) else None
+
+    def _metadata_or_stub(self, commis_id: str, job_id: int) -> CommisMetadata:
+        try:
+            return replace(self.metadata(commis_id), job_id=job_id)
+        except MetadataUnreadableError as error:
+            date, _, time = commis_id[:19].partition("T")
+            created = format_us(parse_us(f"{date}T{time.replace('-', ':')}"))
+            return CommisMetadata(
+                commis_id=commis_id,
+                job_id=job_id,
+                name="?",
+                status="lost",
+                created_at=created,
+                error=str(error),
+            )
+
+    def _make_folder(self, wanted: str) -> str:
+        parent = self.root / layout.COMMIS
+        if self._try_folder(parent / wanted):
+            return wanted
+        while True:
+            with self._lock:
+                known, hint = self._next_suffix
+            start = hint if known == wanted else 2
+            number = first_free(lambda n: os.path.lexists(parent / f"{wanted}-{n}"), start)
+            with self._lock:
+                self._next_suffix = (wanted, number + 1)
+            if self._try_folder(parent / f"{wanted}-{number}"):
+                return f"{wanted}-{number}"
+
+    def _try_folder(self, path: Path) -> bool:
+        try:
+            path.mkdir(mode=self.modes.folder)
+        except FileExistsError:
+            return False
+        except FileNotFoundError:
+            self._make_top_folders()
+            return self._try_folder(path)
+        return True
+
+    def _make_top_folders(self) -> None:
+        for name in (layout.COMMIS, layout.JOBS):
+            make_folder(self.root / name, self.modes)
+
+    def _narrow_existing(self) -> None:
+        # Once: another process of the same user may have made the folders under a wider umask.
+        self._narrowed = False
+        for name in ("", layout.COMMIS, layout.CONCIERGE, layout.JOBS, layout.KEYS):
+            folder = self.root / name
+            if folder.is_dir():
+                folder.chmod(folder.stat().st_mode & 0o777 & self.modes.folder)
+
+    def _allocate_job(self, commis_id: str) -> int:
+        with self._lock:
+            number = self._next_job
+        while True:
+            number = first_free(self._job_taken, number)
+            try:
+                self.write_file(layout.job_file(self.root, number), commis_id.encode())
+            except FileExistsError:
+                continue
+            with self._lock:
+                self._next_job = max(self._next_job, number + 1)
+            return number

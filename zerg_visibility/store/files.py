@@ -1,0 +1,201 @@
+"""Writing files so that a reader never sees half of one and a crash loses no finished line."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import os
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_OPEN_FILES = 64
+"""Append files held open by one process; the longest opened is closed first and reopened at need."""
+
+_temporary_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class FileModes:
+    """Permissions for what is created.
+
+    Args:
+        file: Mode bits for files; the umask narrows them further.
+        folder: Mode bits for folders.
+    """
+
+    file: int = 0o666
+    folder: int = 0o777
+
+    @classmethod
+    def for_files(cls, mode: int | None) -> FileModes:
+        """Derive both modes from that of files: who may read a file may enter its folder."""
+        if mode is None:
+            return cls()
+        return cls(file=mode, folder=mode | 0o300 | ((mode & 0o444) >> 2))
+
+
+def make_folder(path: Path, modes: FileModes) -> None:
+    """Create a folder and its parents, each with the given mode.
+
+    Raises:
+        OSError: It cannot be created.
+    """
+    try:
+        path.mkdir(mode=modes.folder)
+    except FileExistsError:
+        pass
+    except FileNotFoundError:
+        # Path.mkdir(parents=True) would give the parents the default mode.
+        make_folder(path.parent, modes)
+        path.mkdir(mode=modes.folder, exist_ok=True)
+
+
+def write_new(path: Path, data: bytes, modes: FileModes) -> None:
+    """Create a file that must not exist yet and write it.
+
+    Raises:
+        FileExistsError: It exists.
+        OSError: It cannot be written.
+    """
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, modes.file)
+    try:
+        _write_all(fd, data)
+    finally:
+        os.close(fd)
+
+
+def replace_file(path: Path, data: bytes, modes: FileModes) -> None:
+    """Write a whole file through a temporary name and a rename.
+
+    A reader sees the old file or the new one. There is no fsync: after a power cut the old one may
+    be back, which for metrics is the better side of the bargain (an fsync costs 100 times more).
+
+    Raises:
+        OSError: It cannot be written; the old file is untouched.
+    """
+    # Absolute, since os.replace must find both names in one folder even if the process moves on.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{next(_temporary_numbers)}.tmp")
+    try:
+        try:
+            write_new(temporary, data, modes)
+        except FileNotFoundError:
+            make_folder(path.parent, modes)
+            write_new(temporary, data, modes)
+        os.replace(temporary, path)  # noqa: PTH105 - Path.replace builds a Path nobody wants
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+class AppendFile:
+    """A file that grows by whole lines, one `write` each.
+
+    Safe to use from several threads, and beside other processes that append to the same file.
+    Opened at first use, together with missing folders; closed when too many are open; opened anew
+    when it was deleted meanwhile.
+
+    Args:
+        path: Where it lies.
+        modes: Permissions, should it or its folders have to be created.
+    """
+
+    __slots__ = ("__weakref__", "_fd", "_lock", "_torn", "modes", "path")
+
+    def __init__(self, path: Path, modes: FileModes) -> None:
+        self.path = path
+        self.modes = modes
+        self._fd: int | None = None
+        self._torn = False
+        self._lock = threading.Lock()
+
+    def append(self, line: bytes) -> None:
+        """Write one line, ended by a newline, in one system call.
+
+        Raises:
+            OSError: It could not be written whole. What got through is ended as a line of its own
+                by the next call, so that it hides no neighbour.
+        """
+        with self._lock:
+            fd = self._fd
+            if fd is None or os.fstat(fd).st_nlink == 0:
+                fd = self._open()
+            written = os.write(fd, b"\n" + line if self._torn else line)
+            expected = len(line) + self._torn
+            if written == expected:
+                self._torn = False
+                return
+            self._torn = self._torn or written > 0
+            raise OSError(errno.ENOSPC, "only part of a line could be written", str(self.path))
+
+    def close(self) -> None:
+        """Close the file; appending opens it again."""
+        with self._lock:
+            self._close()
+        _open_files.forget(self)
+
+    def close_if_idle(self) -> bool:
+        """Close the file unless it is being written to just now; say whether it is closed."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            self._close()
+        finally:
+            self._lock.release()
+        return True
+
+    def _close(self) -> None:
+        if self._fd is not None:
+            fd, self._fd = self._fd, None
+            os.close(fd)
+
+    def _open(self) -> int:
+        self._close()
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        try:
+            fd = os.open(self.path, flags, self.modes.file)
+        except FileNotFoundError:
+            make_folder(self.path.parent, self.modes)
+            fd = os.open(self.path, flags, self.modes.file)
+        self._fd = fd
+        size = os.fstat(fd).st_size
+        # A process that died in mid-line leaves no newline at the end.
+        self._torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
+        _open_files.admit(self)
+        return fd
+
+
+class _OpenFiles:
+    """Which append files are open, so that thousands of commis share a few file handles."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._files: OrderedDict[int, AppendFile] = OrderedDict()
+
+    def admit(self, file: AppendFile) -> None:
+        with self._lock:
+            self._files[id(file)] = file
+            self._files.move_to_end(id(file))
+            excess = list(self._files.values())[: max(0, len(self._files) - self._limit)]
+        for old in excess:
+            # The caller holds its own lock, so waiting for another's could deadlock.
+            if old is not file and old.close_if_idle():
+                with self._lock:
+                    self._files.pop(id(old), None)
+
+    def forget(self, file: AppendFile) -> None:
+        with self._lock:
+            self._files.pop(id(file), None)
+
+
+_open_files = _OpenFiles(MAX_OPEN_FILES)

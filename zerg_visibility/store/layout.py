@@ -1,0 +1,126 @@
+"""Every path and file name of a store, as pure functions; untrusted parts are checked here."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from pathlib import Path
+
+COMMIS = "commis"
+CONCIERGE = "concierge"
+JOBS = "jobs"
+KEYS = "keys"
+
+METADATA = "metadata.json"
+RESULT = "result.txt"
+METRICS = "metrics.jsonl"
+STARTED = "started.jsonl"
+THREAD = "thread.jsonl"
+TOOL_CALLS = "tool_calls"
+
+SLUG_MAX = 30
+"""Characters of a task's slug."""
+
+FILE_STEM_MAX = 60
+"""Characters of a tool's name in a file name."""
+
+# What a commis id or concierge id that we made can look like; nothing else is ever joined to a path.
+_OWN_ID = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}_[a-z0-9]+(?:-[a-z0-9]+)*\Z", re.ASCII)
+_JOB_ID = re.compile(r"[1-9]\d{0,17}\Z", re.ASCII)
+_NOT_SLUG = re.compile(r"[^a-z0-9]+")
+_NOT_FILE = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+def slug(text: str) -> str:
+    """Turn any text into ASCII kebab-case of at most 30 characters, never empty.
+
+    Args:
+        text: A task, of any length and script. Accents are dropped; what has no ASCII form is
+            left out; nothing left gives "task".
+    """
+    # Only the beginning can matter: 100 kB of task must not cost 100 kB of work. Compatibility
+    # characters can shrink or vanish, hence far more than 30.
+    ascii_text = unicodedata.normalize("NFKD", text[:2000]).encode("ascii", "ignore").decode()
+    words = _NOT_SLUG.sub("-", ascii_text.lower()).strip("-")
+    return words[:SLUG_MAX].rstrip("-") or "task"
+
+
+def file_stem(name: str) -> str:
+    """Turn a tool's name into something safe inside a file name."""
+    return _NOT_FILE.sub("_", name[:1000])[:FILE_STEM_MAX].strip("._") or "tool"
+
+
+def is_own_id(text: str) -> bool:
+    """Say whether this could be an id that a store made, and so is safe in a path."""
+    return len(text) <= 200 and _OWN_ID.match(text) is not None
+
+
+def job_number(text: str | int) -> int | None:
+    """Read a job id; None if it is not a plain positive number."""
+    if isinstance(text, bool):
+        return None
+    if isinstance(text, int):
+        return text if 0 < text < 10**18 else None
+    return int(text) if _JOB_ID.match(text) else None
+
+
+def commis_dir(root: Path, commis_id: str) -> Path:
+    """Give a commis's directory.
+
+    Raises:
+        ValueError: The id is not one that a store makes.
+    """
+    return root / COMMIS / _checked(commis_id)
+
+
+def concierge_dir(root: Path, concierge_id: str) -> Path:
+    """Give the directory of one root run of a concierge.
+
+    Raises:
+        ValueError: The id is not one that a store makes.
+    """
+    return root / CONCIERGE / _checked(concierge_id)
+
+
+def job_file(root: Path, job_id: int) -> Path:
+    """Give the file that holds the commis id of a job."""
+    return root / JOBS / str(int(job_id))
+
+
+def key_file(root: Path, key: str) -> Path:
+    """Give the file that holds the commis id of a resumable run.
+
+    Args:
+        root: The store's root.
+        key: 32 hex digits, a hash that we made.
+    """
+    return root / KEYS / key
+
+
+def tool_output_name(number: int, tool: str) -> str:
+    """Give the name of a tool output relative to the commis: tool_calls/001_ssh_exec.txt."""
+    return f"{TOOL_CALLS}/{number:03d}_{file_stem(tool)}.txt"
+
+
+def relative_parts(file_path: str) -> tuple[str, ...] | None:
+    """Split a path that a model named into its parts; None if it could leave the directory.
+
+    Args:
+        file_path: Untrusted text such as `metrics.jsonl` or `tool_calls/001_ls.txt`.
+    """
+    if not file_path or len(file_path) > 500 or "\0" in file_path or "\\" in file_path:
+        return None
+    parts = tuple(file_path.split("/"))
+    if any(part in {"", ".", ".."} for part in parts):
+        return None
+    try:
+        file_path.encode("utf-8")
+    except UnicodeEncodeError:
+        return None
+    return parts
+
+
+def _checked(own_id: str) -> str:
+    if not is_own_id(own_id):
+        raise ValueError(f"not an id of this store: {own_id[:80]!r}")
+    return own_id

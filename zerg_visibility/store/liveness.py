@@ -1,0 +1,76 @@
+"""Telling a commis at work from one whose process is gone."""
+
+from __future__ import annotations
+
+import functools
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+_PROC = Path("/proc")
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessMark:
+    """Who is at work.
+
+    Args:
+        pid: Process id.
+        pid_started: When that process started, in a form only good for comparing (Linux: boot id
+            and ticks since boot); a process id alone is given to others later. None where the
+            system does not tell.
+        host: Host name; a process id means nothing elsewhere.
+    """
+
+    pid: int
+    pid_started: str | None
+    host: str
+
+    def is_gone(self) -> bool:
+        """Say whether this process is certainly no longer there; False on another host."""
+        if self.host != socket.gethostname():
+            return False
+        if self.pid == os.getpid():
+            return self.pid_started not in {None, _started(self.pid)}
+        if self.pid_started is not None and _PROC.joinpath("self/stat").exists():
+            return _started(self.pid) != self.pid_started
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            return False
+        return False
+
+
+def this_process() -> ProcessMark:
+    """Give the mark of the running process."""
+    return _mark_of(os.getpid())
+
+
+@functools.lru_cache(maxsize=4)
+def _mark_of(pid: int) -> ProcessMark:
+    # By pid, since a forked child inherits the cache.
+    return ProcessMark(pid=pid, pid_started=_started(pid), host=socket.gethostname())
+
+
+@functools.cache
+def _boot() -> str:
+    try:
+        return _PROC.joinpath("sys/kernel/random/boot_id").read_text().strip()[:8]
+    except OSError:
+        return "boot"
+
+
+def _started(pid: int) -> str | None:
+    try:
+        stat = _PROC.joinpath(str(pid), "stat").read_text()
+    except (OSError, ValueError):
+        return None
+    # The second field is the program's name in parentheses and may hold anything, even ")".
+    fields = stat.rpartition(")")[2].split()
+    # Fields 3 and 22 of proc(5). A zombie has ended; only its parent has not noticed.
+    if len(fields) < 20 or fields[0] in {"Z", "X"}:
+        return None
+    return f"{_boot()}:{fields[19]}"

@@ -1,0 +1,251 @@
+"""What is known of one commis as a whole: the content of metadata.json."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import orjson
+
+from zerg_visibility.clock import parse_us
+from zerg_visibility.errors import MetadataUnreadableError
+from zerg_visibility.records import (
+    CommisRunRecord,
+    CommisStatus,
+    LLMCallRecord,
+    Record,
+    json_line,
+)
+from zerg_visibility.store.liveness import ProcessMark
+
+SCHEMA_VERSION = 1
+
+STATUSES: tuple[CommisStatus, ...] = (
+    "running", "success", "failed", "interrupted", "cancelled", "timeout", "lost",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommisTotals:
+    """Sums over the calls of one commis.
+
+    Args:
+        llm_calls: Finished LLM calls, failed ones included.
+        tool_calls: Finished tool calls, failed ones included.
+        llm_failures: LLM calls that failed, were cancelled or timed out.
+        tool_failures: The same of tool calls.
+        prompt_tokens: Tokens in, over the calls whose provider counted them.
+        completion_tokens: Tokens out.
+        total_tokens: Both together.
+        cached_tokens: Prompt tokens from the provider's cache.
+        reasoning_tokens: Completion tokens of hidden reasoning.
+        calls_without_usage: Successful LLM calls for which no token count came.
+        cost_usd: US dollars over the priced calls; None if none was priced.
+        unpriced_calls: LLM calls without a price, where prices are used at all.
+        llm_ms: Milliseconds in LLM calls, overlapping ones added up.
+        tool_ms: Milliseconds in tool calls, overlapping ones added up.
+    """
+
+    llm_calls: int = 0
+    tool_calls: int = 0
+    llm_failures: int = 0
+    tool_failures: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    calls_without_usage: int = 0
+    cost_usd: float | None = None
+    unpriced_calls: int = 0
+    llm_ms: int = 0
+    tool_ms: int = 0
+
+    @classmethod
+    def of(cls, records: Iterable[Record]) -> CommisTotals:
+        """Add up any number of records."""
+        sums = RunningTotals()
+        for record in records:
+            sums.add(record)
+        return sums.snapshot()
+
+
+class RunningTotals:
+    """Totals that grow record by record; the caller sees to threads."""
+
+    __slots__ = ("_llm_us", "_sums", "_tool_us")
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Any] = dataclasses.asdict(CommisTotals())
+        self._llm_us = 0
+        self._tool_us = 0
+
+    def add(self, record: Record) -> None:
+        """Count one finished call; a nested commis's run is counted in its own totals."""
+        if isinstance(record, CommisRunRecord):
+            return
+        sums = self._sums
+        if not isinstance(record, LLMCallRecord):
+            sums["tool_calls"] += 1
+            sums["tool_failures"] += not record.success
+            self._tool_us += record.end_us - record.start_us
+            return
+        sums["llm_calls"] += 1
+        sums["llm_failures"] += not record.success
+        self._llm_us += record.end_us - record.start_us
+        if record.total_tokens is None and record.prompt_tokens is None:
+            sums["calls_without_usage"] += record.success
+        else:
+            sums["prompt_tokens"] += record.prompt_tokens or 0
+            sums["completion_tokens"] += record.completion_tokens or 0
+            sums["total_tokens"] += record.total_tokens or 0
+            sums["cached_tokens"] += record.cached_tokens or 0
+            sums["reasoning_tokens"] += record.reasoning_tokens or 0
+        if record.cost_usd is not None:
+            sums["cost_usd"] = (sums["cost_usd"] or 0.0) + record.cost_usd
+
+    def snapshot(self) -> CommisTotals:
+        """Give the totals so far."""
+        return CommisTotals(
+            **{
+                **self._sums,
+                "llm_ms": self._llm_us // 1000,
+                "tool_ms": self._tool_us // 1000,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommisMetadata:
+    """One commis as the concierge and the operator know it.
+
+    Args:
+        commis_id: The name of its directory.
+        job_id: Its number for the concierge; None if none could be allocated.
+        name: What the concierge's graph or tool calls it.
+        task: What it was asked to do.
+        status: How it stands.
+        created_at: When its directory was made, ISO 8601 in UTC.
+        started_at: When its first segment began.
+        finished_at: When its last segment ended; None while it is at work.
+        duration_ms: Milliseconds at work, summed over segments, from the monotonic clock.
+        wall_ms: Milliseconds from first start to last end, waiting included.
+        segments: Stretches of work: 1, and one more for each resume or retry.
+        attempts: 1, and one more for each time it was started again after anything but an
+            interrupt.
+        error: Why it failed, on one line.
+        owner_id: Whose commis it is, where owners are used.
+        parent_commis_id: The commis that started it, if one did.
+        concierge_id: The concierge's root run that first started it.
+        trace_id: 32 hex digits of the trace of its first segment.
+        span_id: 16 hex digits of its first segment's span.
+        thread_id: The LangGraph thread, where there is one.
+        pid: The process that ran its latest segment.
+        pid_started: When that process started, for comparing only.
+        host: The host of that process.
+        totals: Sums over its calls.
+        dropped_records: Records that could not be written.
+        schema_version: Of this file.
+    """
+
+    commis_id: str
+    job_id: int | None = None
+    name: str = "commis"
+    task: str = ""
+    status: CommisStatus = "running"
+    created_at: str | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
+    duration_ms: int | None = None
+    wall_ms: int | None = None
+    segments: int = 1
+    attempts: int = 1
+    error: str | None = None
+    owner_id: str | None = None
+    parent_commis_id: str | None = None
+    concierge_id: str | None = None
+    trace_id: str | None = None
+    span_id: str | None = None
+    thread_id: str | None = None
+    pid: int | None = None
+    pid_started: str | None = None
+    host: str | None = None
+    totals: CommisTotals = field(default_factory=CommisTotals)
+    dropped_records: int = 0
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def started_us(self) -> int | None:
+        """The first start, in microseconds since 1970; None if it is not known."""
+        text = self.started_at or self.created_at
+        return None if text is None else parse_us(text)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON object of metadata.json; here an unknown value is null."""
+        return dataclasses.asdict(self)
+
+    def to_json(self) -> bytes:
+        """Write the content of metadata.json."""
+        return json_line(self.to_dict())
+
+    @classmethod
+    def from_json(cls, data: bytes, commis_id: str) -> Self:
+        """Read the content of metadata.json; unknown fields are ignored.
+
+        Args:
+            data: The file's bytes.
+            commis_id: The directory it lies in, which decides over what the file says.
+
+        Raises:
+            MetadataUnreadableError: It is not JSON, not an object, or a value has a wrong type.
+        """
+        try:
+            loaded = orjson.loads(data)
+            if not isinstance(loaded, dict):
+                raise TypeError(f"a JSON object was expected, not {type(loaded).__name__}")
+            totals = CommisTotals(**_checked(CommisTotals, loaded.pop("totals", None) or {}))
+            values = _checked(cls, loaded)
+            for moment in ("created_at", "started_at", "finished_at"):
+                if values.get(moment) is not None:
+                    parse_us(values[moment])
+            if values.get("status", "running") not in STATUSES:
+                raise ValueError(f"unknown status {values['status']!r}")
+        except (TypeError, ValueError) as error:
+            raise MetadataUnreadableError(
+                f"metadata.json of commis {commis_id} is not readable ({error}); "
+                f"its metrics.jsonl may still be"
+            ) from error
+        return cls(**{**values, "commis_id": commis_id, "totals": totals})
+
+    def seen_now(self) -> Self:
+        """Give the metadata as a reader should see it: `lost` if its process is gone."""
+        if self.status != "running" or self.pid is None or self.host is None:
+            return self
+        mark = ProcessMark(pid=self.pid, pid_started=self.pid_started, host=self.host)
+        return replace(self, status="lost") if mark.is_gone() else self
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "CommisStatus": (str,),
+    "str | None": (str, type(None)),
+    "int | None": (int, type(None)),
+    "float | None": (float, int, type(None)),
+}
+
+
+def _checked(cls: type[Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep the known fields of a loaded object, and see that each has its type."""
+    values: dict[str, Any] = {}
+    for known in dataclasses.fields(cls):
+        kinds = _KINDS.get(str(known.type))
+        if known.name not in data or kinds is None:
+            continue
+        value = data[known.name]
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise TypeError(f"{known.name} has the type {type(value).__name__}")
+        values[known.name] = value
+    return values

@@ -1,0 +1,86 @@
+"""Reading JSONL files that others may be writing, or died while writing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import orjson
+
+from zerg_visibility.records import CallStart, Record, record_from_dict
+
+MAX_LINE_BYTES = 10_000_000
+"""A longer line is counted as unreadable instead of being loaded."""
+
+ItemT = TypeVar("ItemT")
+
+
+@dataclass(frozen=True, slots=True)
+class LinesRead(Generic[ItemT]):
+    """The content of a JSONL file.
+
+    Args:
+        items: What could be read, in the order of the file.
+        unreadable: Lines that are not valid, a torn last line not among them.
+        torn: Whether the last line is unfinished: somebody is writing it, or died doing so.
+    """
+
+    items: tuple[ItemT, ...]
+    unreadable: int = 0
+    torn: bool = False
+
+    @property
+    def remark(self) -> str | None:
+        """A sentence on what was skipped; None if nothing was."""
+        parts = []
+        if self.unreadable:
+            lines = "line is" if self.unreadable == 1 else "lines are"
+            parts.append(f"{self.unreadable} {lines} unreadable")
+        if self.torn:
+            parts.append("the last line is unfinished")
+        return f"Skipped: {' and '.join(parts)}." if parts else None
+
+
+def read_records(path: Path) -> LinesRead[Record]:
+    """Read a metrics.jsonl; a missing file reads as empty."""
+    return _read(path, record_from_dict)
+
+
+def read_starts(path: Path) -> LinesRead[CallStart]:
+    """Read a started.jsonl; a missing file reads as empty."""
+    return _read(path, CallStart.from_dict)
+
+
+def in_flight(starts: LinesRead[CallStart], records: LinesRead[Record]) -> tuple[CallStart, ...]:
+    """Give the calls that began and have no record: what a hung or killed commis was doing."""
+    ended = {record.span_id for record in records.items}
+    return tuple(start for start in starts.items if start.span_id not in ended)
+
+
+def _read(path: Path, parse: Callable[[dict[str, Any]], ItemT]) -> LinesRead[ItemT]:
+    items: list[ItemT] = []
+    unreadable = 0
+    torn = False
+    for line in _lines(path):
+        if not line.strip():
+            continue
+        try:
+            items.append(parse(orjson.loads(line)))
+        except (ValueError, TypeError, AttributeError):
+            if line.endswith(b"\n"):
+                unreadable += 1
+            else:
+                torn = True
+    return LinesRead(tuple(items), unreadable, torn)
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        while line := file.readline(MAX_LINE_BYTES):
+            yield line

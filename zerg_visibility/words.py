@@ -1,0 +1,60 @@
+"""Numbers and foreign text in words, for people and models to read on one line."""
+
+from __future__ import annotations
+
+import re
+
+# Everything that could start a new line, move a cursor or hide text: C0, DEL, C1, the Unicode line
+# separators, bidirectional overrides, zero-width characters and lone surrogates.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
+
+
+def duration(ms: int) -> str:
+    """Write milliseconds as `98ms`, `1.2s`, `2m 15s` or `1h 4m`."""
+    if ms < 1000:
+        return f"{max(0, ms)}ms"
+    if ms < 59_950:
+        return f"{ms / 1000:.1f}s"
+    seconds = round(ms / 1000)
+    if seconds < 3600:
+        return f"{seconds // 60}m {seconds % 60}s"
+    minutes = round(ms / 60_000)
+    return f"{minutes // 60}h {minutes % 60}m"
+
+
+def size(count: int) -> str:
+    """Write a number of bytes as `812 bytes`, `3.4 kB` or `1.2 MB` (powers of 1000)."""
+    if count < 1000:
+        return "1 byte" if count == 1 else f"{count} bytes"
+    value = float(count)
+    for unit in ("kB", "MB", "GB"):
+        value /= 1000
+        if value < 999.95 or unit == "GB":
+            return f"{value:.1f} {unit}"
+    raise AssertionError("unreachable")
+
+
+def counted(count: int, noun: str) -> str:
+    """Write a count with its noun: `1 call`, `2 calls`, `1,234 tokens`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def money(usd: float) -> str:
+    """Write US dollars with as many decimals as small sums need: `$0.0031`, `$1.25`."""
+    return f"${usd:.2f}" if usd >= 1 else f"${usd:.4f}"
+
+
+def one_line(text: str, limit: int) -> str:
+    """Put foreign text on one harmless line and cut it short.
+
+    Args:
+        text: Anything, of any length.
+        limit: The most characters to give, an ellipsis included.
+    """
+    # Cutting first keeps 50 MB of output from being cleaned for the sake of 500 characters.
+    short = " ".join(_UNPRINTABLE.sub(" ", text[: 4 * limit + 100]).split())
+    if len(short) > limit or len(text) > 4 * limit + 100:
+        return short[: limit - 1].rstrip() + "…"
+    return short
