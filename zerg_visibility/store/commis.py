@@ -215,6 +215,17 @@ class CommisStore:
         commis_id = self._make_folder(f"{format_for_name(created_us)}_{layout.slug(task)}")
         return commis_id, self._allocate_job(commis_id)
 
+    def create_as(self, commis_id: str) -> int:
+        """Make the directory of a commis that has an id already, and give it a job id.
+
+        Raises:
+            FileExistsError: There is a commis of this id.
+            OSError: The directory or the job file cannot be written.
+        """
+        make_folder(self.root / layout.COMMIS, self.modes)
+        self.folder(commis_id).mkdir(mode=self.modes.folder)
+        return self._allocate_job(commis_id)
+
     def save_metadata(self, metadata: CommisMetadata) -> None:
         """Write metadata.json as a whole.
 

@@ -1,0 +1,214 @@
+"""The one table of open runs: what has started, and has not ended yet.
+
+Everything that could leak is in here: an entry leaves by `pop` on end or on error, and whatever is
+left when its root run ends is swept.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Literal
+from uuid import UUID
+
+from zerg_visibility.clock import format_for_name
+from zerg_visibility.redaction import Redact
+
+if TYPE_CHECKING:
+    from zerg_visibility.callbacks.usage import Answer
+    from zerg_visibility.context import CommisContext
+    from zerg_visibility.journal import Journal
+
+
+class RootRun:
+    """One root run: one trace.
+
+    Args:
+        trace_id: 32 hex digits.
+        span_id: 16 hex digits.
+        run_id: LangChain's id; None until the first event of a commis that runs on its own.
+        concierge_id: The name of its directory; None for a commis that runs on its own.
+    """
+
+    __slots__ = (
+        "calls",
+        "chains",
+        "concierge_id",
+        "ended",
+        "journal",
+        "run_id",
+        "span_id",
+        "trace_id",
+    )
+
+    def __init__(
+        self, *, trace_id: str, span_id: str, run_id: UUID | None, concierge_id: str | None
+    ) -> None:
+        self.trace_id = trace_id
+        self.span_id = span_id
+        self.run_id = run_id
+        self.concierge_id = concierge_id
+        self.journal: Journal | None = None
+        """Where records outside any commis go, once there was one."""
+        self.ended = False
+        self.chains: set[UUID] = set()
+        self.calls: dict[UUID, OpenCall] = {}
+
+    @classmethod
+    def of_run(cls, run_id: UUID, started_us: int) -> RootRun:
+        """Make the root for a run that nothing known encloses; its trace id is the run's id."""
+        digits = run_id.hex
+        return cls(
+            trace_id=digits,
+            span_id=span_of(run_id),
+            run_id=run_id,
+            concierge_id=f"{format_for_name(started_us)}_{digits[-8:]}",
+        )
+
+
+class OpenRun:
+    """Any run that others can be inside of.
+
+    Args:
+        root: Its root run.
+        call: The nearest tool call that it is in, or is.
+    """
+
+    __slots__ = ("call", "children", "commis", "root")
+
+    def __init__(self, root: RootRun, call: OpenCall | None) -> None:
+        self.root = root
+        self.call = call
+        self.commis: CommisContext | None = None
+        """The commis whose own graph run this is."""
+        self.children: set[OpenCall] | None = None
+        """Open calls directly inside."""
+
+
+class OpenCall(OpenRun):
+    """An LLM or tool call that has started."""
+
+    __slots__ = (
+        "answer",
+        "attempt",
+        "cancelled",
+        "context",
+        "first_token_ns",
+        "hint",
+        "journal",
+        "kind",
+        "name",
+        "node",
+        "parent",
+        "parent_span_id",
+        "redact",
+        "run_id",
+        "span_id",
+        "start_ns",
+        "start_us",
+        "stopped_ns",
+        "tool_call_id",
+        "try_key",
+    )
+
+    def __init__(self, kind: Literal["llm_call", "tool_call"], run_id: UUID, root: RootRun) -> None:
+        super().__init__(root, self if kind == "tool_call" else None)
+        self.kind = kind
+        self.run_id = run_id
+        self.span_id = span_of(run_id)
+        self.parent: OpenRun | None = None
+        self.parent_span_id = root.span_id
+        self.context: CommisContext | None = None
+        """The commis that it was made in."""
+        self.journal: Journal | None = None
+        """Where its record goes; None if another handler writes it."""
+        self.redact: Redact = str
+        """Applied to texts before they are stored or logged; never raises."""
+        self.name: str | None = None
+        self.node: str | None = None
+        self.hint: str | None = None
+        self.tool_call_id: str | None = None
+        self.attempt = 1
+        self.try_key: str | None = None
+        self.start_us = 0
+        self.start_ns = 0
+        self.first_token_ns: int | None = None
+        self.stopped_ns: int | None = None
+        """When it must have stopped at the latest, if no end was reported."""
+        self.cancelled = False
+        """Whether its cancellation was reported; why is known only when the commis ends."""
+        self.answer: Answer | None = None
+        """What had arrived when it was cancelled."""
+
+
+class RunTable:
+    """Open runs by LangChain's run id; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._entries: dict[UUID, OpenRun] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, run_id: UUID | None) -> OpenRun | None:
+        """Give an open run."""
+        return None if run_id is None else self._entries.get(run_id)
+
+    def add_chain(self, run_id: UUID, entry: OpenRun) -> None:
+        """Note that a chain run has started."""
+        entry.root.chains.add(run_id)
+        self._entries[run_id] = entry
+
+    def pop_chain(self, run_id: UUID) -> OpenRun | None:
+        """Take out a chain run that has ended; None if it is not open any more."""
+        entry = self._entries.pop(run_id, None)
+        if entry is not None:
+            entry.root.chains.discard(run_id)
+        return entry
+
+    def add_call(self, call: OpenCall) -> None:
+        """Note that an LLM or tool call has started."""
+        parent = call.parent
+        if parent is not None:
+            with self._lock:
+                if parent.children is None:
+                    parent.children = set()
+                parent.children.add(call)
+        if call.context is not None:
+            call.context.open_calls.add(call)
+        call.root.calls[call.run_id] = call
+        self._entries[call.run_id] = call
+
+    def get_call(self, run_id: UUID) -> OpenCall | None:
+        """Give an open call."""
+        entry = self._entries.get(run_id)
+        return entry if isinstance(entry, OpenCall) else None
+
+    def pop_call(self, run_id: UUID) -> OpenCall | None:
+        """Take out a call that has ended; None if it is not open any more.
+
+        Of several that want to end the same call, exactly one gets it.
+        """
+        entry = self._entries.pop(run_id, None)
+        if not isinstance(entry, OpenCall):
+            return None
+        entry.root.calls.pop(run_id, None)
+        if entry.parent is not None and entry.parent.children is not None:
+            with self._lock:
+                entry.parent.children.discard(entry)
+        if entry.context is not None:
+            entry.context.open_calls.discard(entry)
+        return entry
+
+    def sweep_chains(self, root: RootRun) -> None:
+        """Take out the chain runs that a root left behind; LangChain did not report their end."""
+        while root.chains:
+            try:
+                self._entries.pop(root.chains.pop(), None)
+            except KeyError:
+                return
+
+
+def span_of(run_id: UUID) -> str:
+    """Derive 16 hex digits from a run id; of a time-ordered UUID these are the random ones."""
+    return run_id.hex[16:]

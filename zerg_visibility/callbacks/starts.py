@@ -1,0 +1,74 @@
+"""What the start of a call tells: names, phase hints and attempts.
+
+Pure functions over what LangChain hands to its start hooks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langgraph.runtime import get_runtime
+
+PHASE_METADATA = "zerg_phase"
+"""Metadata key with which a user names the phase of a model's calls."""
+
+PHASE_TAG = "phase:"
+"""Prefix of a tag that does the same."""
+
+_RETRY_TAG = "retry:attempt:"  # langchain_core/runnables/retry.py
+
+
+def requested_model(metadata: Mapping[str, Any], invocation_params: Any) -> str | None:
+    """Name the model that was asked for.
+
+    Args:
+        metadata: The run's; its `ls_model_name` is right for bound and configured models too.
+        invocation_params: The model's parameters, stale for those; used if there is nothing else.
+    """
+    name = metadata.get("ls_model_name")
+    if not name and isinstance(invocation_params, Mapping):
+        name = invocation_params.get("model_name") or invocation_params.get("model")
+    return name if isinstance(name, str) and name else None
+
+
+def serialized_name(serialized: Any, name: Any) -> str | None:
+    """Name a tool, or the class of a model, from what describes it."""
+    if isinstance(name, str) and name:
+        return name
+    if not isinstance(serialized, Mapping):
+        return None
+    found = serialized.get("name")
+    path = serialized.get("id")
+    if not found and isinstance(path, Sequence) and path:
+        found = path[-1]
+    return found if isinstance(found, str) and found else None
+
+
+def phase_hint(metadata: Mapping[str, Any], tags: Sequence[str] | None) -> str | None:
+    """Give the phase that the user named, if any."""
+    hint = metadata.get(PHASE_METADATA)
+    if isinstance(hint, str) and hint:
+        return hint[:100]
+    for tag in tags or ():
+        if tag.startswith(PHASE_TAG) and len(tag) > len(PHASE_TAG):
+            return tag[len(PHASE_TAG) :][:100]
+    return None
+
+
+def retry_attempt(tags: Sequence[str] | None) -> int:
+    """Give the attempt that `with_retry` tags a run with, from the second on."""
+    for tag in tags or ():
+        if tag.startswith(_RETRY_TAG):
+            number = tag[len(_RETRY_TAG) :]
+            return int(number) if number.isdecimal() else 1
+    return 1
+
+
+def node_attempt() -> int:
+    """Give the attempt of the LangGraph node that is running, as its retry policy counts."""
+    try:
+        info = get_runtime().execution_info
+    except (RuntimeError, KeyError, AttributeError):
+        return 1  # called outside of any graph
+    return getattr(info, "node_attempt", 1)

@@ -1,0 +1,89 @@
+"""`zerg-visibility doctor`: why metrics, log lines or durations are not what they should be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from zerg_visibility.cli.checks import (
+    CHECKS_OF_COMMIS,
+    Finding,
+    check_log_file,
+    check_root,
+    examine,
+)
+from zerg_visibility.cli.options import json_option, root_option
+from zerg_visibility.cli.output import clean, make_console, write_json
+from zerg_visibility.cli.probing import check_log_lines, check_recording, probe
+from zerg_visibility.settings import DEFAULT_LOG_PATH
+from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.words import counted
+
+_STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red"}
+
+
+@click.command()
+@click.option(
+    "--log",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help=f"The log file to look at. [default: {DEFAULT_LOG_PATH}]",
+)
+@json_option
+@root_option
+@click.pass_context
+def doctor(context: click.Context, log: Path | None, as_json: bool, root: Path) -> None:
+    """Find out why metrics or log lines are missing, and say what mends it.
+
+    Looks at the store, the latest 1,000 commis and the log file, and runs a tiny commis of its own
+    in a temporary folder. The exit code is 1 if a check failed; warnings are none.
+    """
+    findings = []
+    for finding in diagnose(CommisStore(root), log):
+        findings.append(finding)
+        if not as_json:
+            _print(finding)
+    failed = sum(finding.state == "failed" for finding in findings)
+    warnings = sum(finding.state == "warning" for finding in findings)
+    if as_json:
+        write_json({"ok": failed == 0, "findings": [finding.to_dict() for finding in findings]})
+    else:
+        click.echo(f"\n{counted(len(findings), 'check')}: {failed} failed, {warnings} to look at.")
+    context.exit(1 if failed else 0)
+
+
+def diagnose(store: CommisStore, log: Path | None) -> Iterator[Finding]:
+    """Run all checks, one after another.
+
+    Args:
+        store: The store to look at.
+        log: The log file to look at; the documented one if none is given.
+    """
+    yield check_root(store)
+    outcome = probe()
+    yield check_recording(outcome)
+    yield check_log_lines(outcome)
+    yield check_log_file(log or Path(DEFAULT_LOG_PATH), asked_for=log is not None)
+    examined = examine(store)
+    if examined:
+        for check in CHECKS_OF_COMMIS:
+            yield check(examined)
+
+
+def _print(finding: Finding) -> None:
+    from rich.text import Text
+
+    console = make_console()
+    line = Text.assemble(
+        (finding.state.ljust(8), _STYLES[finding.state]),
+        (finding.check.ljust(12), "bold"),
+        clean(finding.summary, 1000),
+    )
+    console.print(line, soft_wrap=True)
+    indent = " " * 20
+    for detail in finding.details:
+        console.print(Text(indent + clean(detail, 1000), style="dim"), soft_wrap=True)
+    if finding.cure is not None:
+        console.print(Text.assemble(f"{indent}try: ", (finding.cure, "cyan")), soft_wrap=True)

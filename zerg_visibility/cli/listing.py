@@ -1,0 +1,137 @@
+"""`zerg-visibility list`: the latest commis, newest first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, cast
+
+import click
+
+from zerg_visibility.cli.options import json_option, open_store, root_option
+from zerg_visibility.cli.output import (
+    STATUS_STYLES,
+    age,
+    clean,
+    make_console,
+    on_terminal,
+    short_count,
+    write_json,
+)
+from zerg_visibility.cli.view import UNENDED, known_until_us, time_taken_ms, with_totals
+from zerg_visibility.clock import SYSTEM_CLOCK
+from zerg_visibility.records import CommisStatus
+from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.store.metadata import STATUSES, CommisMetadata, CommisTotals
+from zerg_visibility.words import duration
+
+HEADINGS = ("job", "status", "time", "llm", "tool", "fail", "tokens", "name", "task", "age")
+
+
+def _finite(_context: click.Context, _parameter: click.Parameter, value: float | None) -> Any:
+    if value is not None and not (math.isfinite(value) and value > 0):
+        raise click.BadParameter("it must be a number of hours above 0")
+    return value
+
+
+@click.command("list")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N",
+              help="At most so many.")  # fmt: skip
+@click.option("--status", type=click.Choice(STATUSES), help="Only those that stand so.")
+@click.option("--since", type=float, callback=_finite, metavar="HOURS",
+              help="Only those begun within so many hours.")  # fmt: skip
+@json_option
+@root_option
+def list_commis(
+    limit: int, status: str | None, since: float | None, as_json: bool, root: Path
+) -> None:
+    """List commis, newest first: how they stand, their time, calls and tokens.
+
+    A + after the tokens means that some calls came without a count, a - that all did.
+    """
+    store = open_store(root)
+    now_us = SYSTEM_CLOCK.wall_us()
+    found = store.recent(
+        status=cast("CommisStatus | None", status),
+        since_us=None if since is None else now_us - round(since * 3_600_000_000),
+    )
+    commis = [_up_to_date(store, item) for item in islice(found, limit)]
+    if as_json:
+        write_json([item.to_dict() for item in commis])
+    elif not commis:
+        click.echo(_nothing_found(store))
+    elif on_terminal():
+        _print_table(store, commis, now_us)
+    else:
+        click.echo("\t".join(HEADINGS))
+        for item in commis:
+            click.echo("\t".join(_cells(store, item, now_us)))
+
+
+def _up_to_date(store: CommisStore, commis: CommisMetadata) -> CommisMetadata:
+    if commis.status not in UNENDED:
+        return commis  # its totals are written, and reading every metrics.jsonl would be slow
+    return with_totals(commis, store.records(commis.commis_id))
+
+
+def _nothing_found(store: CommisStore) -> str:
+    if store.newest_job() == 0:
+        return f"No commis in {store.root} yet. Make some with: zerg-visibility demo"
+    return f"No commis in {store.root} fits. Without --status and --since, all are listed."
+
+
+def _cells(store: CommisStore, commis: CommisMetadata, now_us: int) -> tuple[str, ...]:
+    totals = commis.totals
+    taken_ms = time_taken_ms(commis, known_until_us(store, commis, now_us))
+    return (
+        "-" if commis.job_id is None else str(commis.job_id),
+        commis.status,
+        "-" if taken_ms is None else duration(taken_ms),
+        str(totals.llm_calls),
+        str(totals.tool_calls),
+        str(totals.llm_failures + totals.tool_failures),
+        _tokens(totals, str(totals.total_tokens)),
+        clean(commis.name, 100) or "-",
+        clean(commis.task or commis.error or "", 300) or "-",
+        age(now_us - (commis.started_us or now_us)),
+    )
+
+
+def _tokens(totals: CommisTotals, number: str) -> str:
+    if not totals.total_tokens:
+        return "-"  # nobody counted, which is not the same as none
+    return f"{number}+" if totals.calls_without_usage else number
+
+
+def _print_table(store: CommisStore, commis: Sequence[CommisMetadata], now_us: int) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    console = make_console()
+    wide = console.width >= 100
+    table = Table(box=None, padding=(0, 2 if wide else 1, 0, 0), pad_edge=False, expand=True,
+                  header_style="dim")  # fmt: skip
+    numeric = {"job", "time", "llm", "tool", "fail", "tokens", "age"}
+    for heading in HEADINGS:
+        table.add_column(
+            heading,
+            justify="right" if heading in numeric else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            ratio=1 if heading == "task" else None,
+            max_width={"name": 24 if wide else 12, "tokens": 7}.get(heading),
+        )
+    for item in commis:
+        cells = dict(zip(HEADINGS, _cells(store, item, now_us), strict=True))
+        cells["tokens"] = _tokens(item.totals, short_count(item.totals.total_tokens))
+        styles = {
+            "status": STATUS_STYLES[item.status],
+            "fail": "dim" if cells["fail"] == "0" else "bold red",
+            "age": "dim",
+        }
+        table.add_row(
+            *(Text(cell, style=styles.get(heading, "")) for heading, cell in cells.items())
+        )
+    console.print(table)

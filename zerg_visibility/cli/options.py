@@ -1,0 +1,71 @@
+"""Options that several commands share, and what they lead to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from zerg_visibility.errors import ConfigurationError
+from zerg_visibility.settings import ENV_ROOT, default_root
+from zerg_visibility.store.commis import CommisStore
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+_ROOT_HELP = f"The store. [default: ${ENV_ROOT}, else ./zerg-data]"
+
+
+def _resolve_root(context: click.Context, _: click.Parameter, value: str | None) -> Path:
+    if value is None:
+        value = context.find_root().params.get("root")
+    return default_root() if value is None else Path(value)
+
+
+def _refuse_empty(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Any:
+    if value == "":  # an unset shell variable would otherwise mean the current folder
+        raise click.BadParameter("it is empty")
+    return value
+
+
+def _checked_root(context: click.Context, parameter: click.Parameter, value: str | None) -> Path:
+    return _resolve_root(context, parameter, _refuse_empty(context, parameter, value))
+
+
+def root_option(command: CommandT) -> CommandT:
+    """Add `--root`, which gives the command a Path."""
+    return click.option(
+        "--root", type=str, callback=_checked_root, metavar="FOLDER", help=_ROOT_HELP
+    )(command)
+
+
+def group_root_option(command: CommandT) -> CommandT:
+    """Add `--root` before the command's name; one after it wins."""
+    return click.option(
+        "--root", type=str, callback=_refuse_empty, metavar="FOLDER", help=_ROOT_HELP
+    )(command)
+
+
+def json_option(command: CommandT) -> CommandT:
+    """Add `--json`, which gives the command `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Write JSON.")(command)
+
+
+def open_store(root: Path) -> CommisStore:
+    """Give the store at a root that must be there.
+
+    Raises:
+        ConfigurationError: It is not; the message says what to do.
+    """
+    store = CommisStore(root)
+    if not store.root.is_dir():
+        problem = "is not a folder" if store.root.exists() else "does not exist"
+        raise ConfigurationError(
+            f"the store {store.root} {problem}; say where yours is with --root or ${ENV_ROOT}, "
+            f"or make a first one with: zerg-visibility demo"
+        )
+    if not os.access(store.root, os.R_OK | os.X_OK):
+        raise ConfigurationError(f"the store {store.root} may not be read by this user")
+    return store

@@ -1,0 +1,92 @@
+"""What commands write: JSON for programs, plain text for pipes, colour for terminals.
+
+Text that a model, a user or a remote machine may have written passes through `clean` before it is
+printed, and is handed to rich as `Text`, which knows no markup.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+from zerg_visibility.records import CommisStatus, json_line
+from zerg_visibility.words import one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+STATUS_STYLES: dict[CommisStatus, str] = {
+    "running": "cyan",
+    "success": "green",
+    "failed": "red",
+    "interrupted": "yellow",
+    "cancelled": "yellow",
+    "timeout": "red",
+    "lost": "magenta",
+}
+
+# What orjson leaves as it is although a terminal might obey it: DEL, C1, and invisible characters.
+_UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+
+
+def write_json(value: Any) -> None:
+    """Write one JSON document on one line; it holds no character that a terminal would obey."""
+    line = json_line(value).decode()
+    sys.stdout.write(_UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", line))
+
+
+def clean(value: object, limit: int = 500) -> str:
+    """Put foreign text on one harmless line; what is not text, though it should be, is made so."""
+    return one_line(value if isinstance(value, str) else str(value), limit)
+
+
+def on_terminal() -> bool:
+    """Say whether a person is looking at standard output."""
+    return sys.stdout.isatty()
+
+
+def make_console() -> Console:
+    """Make the rich console of standard output, which obeys no markup and colours nothing itself.
+
+    Imported here, so that a command that writes plain text or JSON does not pay for it.
+    """
+    from rich.console import Console
+
+    return Console(markup=False, highlight=False, emoji=False)
+
+
+def folded(text: str, room: int | None) -> list[str]:
+    """Break foreign text, already clean, into lines for a terminal.
+
+    Args:
+        text: What to break, at spaces where that can be.
+        room: Columns; None to leave it whole, as is right for a pipe.
+    """
+    if room is None:
+        return [text]
+    from rich.text import Text
+
+    lines = Text(text).wrap(make_console(), max(20, room))
+    return [line.plain.rstrip() for line in lines] or [""]
+
+
+def age(us: int) -> str:
+    """Write how long ago something was, in one unit: `12s`, `5m`, `3h`, `9d`."""
+    seconds = max(0, us // 1_000_000)
+    for limit, length, unit in ((60, 1, "s"), (3600, 60, "m"), (86_400, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds // length}{unit}"
+    return f"{seconds // 86_400}d"
+
+
+def short_count(count: int) -> str:
+    """Write a count in at most five characters: `1323`, `12.3k`, `4.5M`."""
+    if count < 10_000:
+        return str(count)
+    value = float(count)
+    for unit in ("k", "M", "G"):
+        value /= 1000
+        if value < 999.5 or unit == "G":
+            return f"{value:.1f}{unit}" if value < 99.95 else f"{value:.0f}{unit}"
+    raise AssertionError("unreachable")

@@ -1,0 +1,201 @@
+"""`zerg-visibility show JOB`: one commis, its calls over time, and where its time went."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from zerg_visibility.cli.options import json_option, open_store, root_option
+from zerg_visibility.cli.output import (
+    STATUS_STYLES,
+    age,
+    clean,
+    folded,
+    make_console,
+    on_terminal,
+    write_json,
+)
+from zerg_visibility.cli.view import UNENDED, CommisView, view_commis
+from zerg_visibility.clock import format_us
+from zerg_visibility.store.layout import TOOL_CALLS
+from zerg_visibility.words import counted, duration, money
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+_NAME_COLUMNS = 11
+
+
+@click.command()
+@click.argument("job")
+@json_option
+@root_option
+def show(job: str, as_json: bool, root: Path) -> None:
+    """Show one commis: its calls over time and where its time went.
+
+    JOB is a job id such as 7, or a commis id.
+    """
+    view = view_commis(open_store(root), job)
+    if as_json:
+        write_json(view.to_dict())
+        return
+    console = make_console()
+    for line in render(view, console.width, plain=not on_terminal() or console.options.ascii_only):
+        # Lines that must fit do; paths and tasks run on, so that they can be copied whole.
+        console.print(line, soft_wrap=True)
+
+
+def render(view: CommisView, width: int, *, plain: bool) -> Iterator[Text]:
+    """Write a commis line by line.
+
+    Args:
+        view: What to write.
+        width: Columns of the terminal.
+        plain: Whether to draw with ASCII alone.
+    """
+    from rich.text import Text
+
+    from zerg_visibility.cli.waterfall import ASCII, UNICODE, rows_of, waterfall
+
+    room = None if plain else width - _NAME_COLUMNS
+    yield from _header(view, room)
+    rows = rows_of(view.read.items, view.in_flight, view.until_us)
+    yield Text()
+    if rows:
+        yield from waterfall(
+            rows,
+            view.start_us,
+            view.until_us,
+            waits=view.metadata.segments - 1,
+            width=width,
+            glyphs=ASCII if plain else UNICODE,
+        )
+    else:
+        yield Text("No calls are recorded.", style="dim")
+    yield Text()
+    yield from _totals(view)
+    yield Text()
+    yield from _files(view)
+
+
+def _field(name: str, value: str, style: str = "") -> Text:
+    from rich.text import Text
+
+    return Text.assemble((name.ljust(_NAME_COLUMNS), "dim"), (value, style))
+
+
+def _long_field(name: str, value: str, room: int | None, style: str = "") -> Iterator[Text]:
+    for number, line in enumerate(folded(value, room)):
+        yield _field(name if number == 0 else "", line, style)
+
+
+def _header(view: CommisView, room: int | None) -> Iterator[Text]:
+    from rich.text import Text
+
+    commis = view.metadata
+    job = "Commis" if commis.job_id is None else f"Job {commis.job_id}"
+    status = STATUS_STYLES[commis.status]
+    yield Text.assemble(
+        (job, "bold"),
+        "  ",
+        (commis.status, f"bold {status}"),
+        "  ",
+        (clean(commis.name, 100), "bold"),
+    )
+    yield _field("commis", commis.commis_id)
+    yield from _long_field("task", clean(commis.task) or "-", room)
+    yield _field("time", _time(view))
+    if commis.started_at is not None:
+        ago = age(view.now_us - view.start_us)
+        yield _field("started", f"{format_us(view.start_us)[:19]}Z ({ago} ago)")
+    if commis.parent_commis_id is not None:
+        yield _field("started by", clean(commis.parent_commis_id, 200))
+    if commis.status == "lost" and commis.pid is not None:
+        gone = f"process {commis.pid} on {clean(commis.host, 60)} ended without saying so"
+        yield _field("lost", gone, status)
+    elif commis.status == "running" and commis.pid is not None:
+        sign = age(view.now_us - (view.sign_of_life_us or view.start_us))
+        host = clean(commis.host, 60)
+        yield _field("process", f"{commis.pid} on {host}, last sign of life {sign} ago")
+    elif commis.status == "interrupted":
+        yield _field("waits", "for a human; resume its thread to let it go on", status)
+    if commis.error:
+        yield from _long_field("error", clean(commis.error), room, "red")
+
+
+def _time(view: CommisView) -> str:
+    commis = view.metadata
+    if view.taken_ms is None:
+        return "not known"
+    parts = [duration(view.taken_ms)]
+    if commis.status in UNENDED:
+        seen = "so far" if commis.status == "running" else "until its last sign of life"
+        parts[0] += f" {seen}"
+    elif commis.wall_ms is not None and commis.wall_ms - view.taken_ms > 1000:
+        parts.append(f"{duration(commis.wall_ms)} from start to end")
+    if commis.segments > 1:
+        parts.append(counted(commis.segments, "segment"))
+    if commis.attempts > 1:
+        parts.append(counted(commis.attempts, "attempt"))
+    return ", ".join(parts)
+
+
+def _totals(view: CommisView) -> Iterator[Text]:
+    times, totals = view.times, view.times.totals
+    yield _share("LLM", times.llm_ms, totals.llm_ms, view, totals.llm_calls, totals.llm_failures)
+    yield _share(
+        "tools", times.tool_ms, totals.tool_ms, view, totals.tool_calls, totals.tool_failures
+    )
+    if times.duration_ms > times.busy_ms:
+        if view.open_ms:
+            yield _share("open", view.open_ms, view.open_ms, view)
+        yield _share("other", view.other_ms, view.other_ms, view)
+    if totals.total_tokens:
+        cached = f" ({totals.cached_tokens:,} cached)" if totals.cached_tokens else ""
+        hidden = f" ({totals.reasoning_tokens:,} reasoning)" if totals.reasoning_tokens else ""
+        yield _field(
+            "tokens",
+            f"{totals.total_tokens:,} = {totals.prompt_tokens:,} in{cached} + "
+            f"{totals.completion_tokens:,} out{hidden}",
+        )
+    if totals.calls_without_usage:
+        calls = counted(totals.calls_without_usage, "LLM call")
+        yield _field("", f"{calls} came without a token count", "yellow")
+    if totals.cost_usd is not None:
+        yield _field("cost", money(totals.cost_usd))
+    if view.metadata.dropped_records:
+        lost = counted(view.metadata.dropped_records, "record")
+        yield _field("dropped", f"{lost} could not be written; figures above are too low", "red")
+    if view.read.remark is not None:
+        yield _field("remark", view.read.remark, "yellow")
+
+
+def _share(
+    name: str, union_ms: int, sum_ms: int, view: CommisView, calls: int = 0, failures: int = 0
+) -> Text:
+    whole_ms = view.times.duration_ms
+    share = f"{100 * union_ms / whole_ms:3.0f}%" if whole_ms else "   -"
+    line = _field(name, f"{duration(union_ms):>8} {share}")
+    if calls:
+        line.append(f"  {counted(calls, 'call')}")
+    if failures:
+        line.append(f", {failures} failed", style="red")
+    if sum_ms - union_ms > max(1, union_ms // 100):
+        line.append(f", overlapping ({duration(sum_ms)} added up)", style="dim")
+    if name == "other":
+        line.append("  in which no call ran", style="dim")
+    if name == "open":
+        line.append(f"  {counted(len(view.in_flight), 'call')} without an end", style="yellow")
+    return line
+
+
+def _files(view: CommisView) -> Iterator[Text]:
+    outputs = [name for name in view.files if name.startswith(f"{TOOL_CALLS}/")]
+    names = [clean(name, 200) for name in view.files if name not in outputs]
+    if outputs:
+        names.append(f"{TOOL_CALLS}/ ({counted(len(outputs), 'tool output')})")
+    yield _field("files", f"{view.folder}/")
+    yield _field("", "  ".join(names) or "none")

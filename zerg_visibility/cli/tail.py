@@ -1,0 +1,153 @@
+"""`zerg-visibility tail`: every record of every commis, as it is written."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import orjson
+
+from zerg_visibility.analysis.follow import (
+    CommisEnded,
+    CommisStarted,
+    Follower,
+    LineUnreadable,
+    News,
+)
+from zerg_visibility.analysis.timeline import call_name
+from zerg_visibility.cli.options import json_option, root_option
+from zerg_visibility.cli.output import (
+    STATUS_STYLES,
+    clean,
+    make_console,
+    on_terminal,
+    write_json,
+)
+from zerg_visibility.clock import format_us
+from zerg_visibility.records import CommisRunRecord, LLMCallRecord, Record
+from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.words import counted, duration
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+POLL_S = 0.25
+"""How long what happened may take to be shown."""
+
+
+@click.command()
+@click.option("--from-start", is_flag=True, help="Show first what is there already.")
+@click.option(
+    "--exit-when-idle",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="For scripts: end once no commis has been at work and nothing new came for so long.",
+)
+@json_option
+@root_option
+def tail(from_start: bool, exit_when_idle: float | None, as_json: bool, root: Path) -> None:
+    """Follow all commis live, one line a record; Ctrl-C ends it.
+
+    Waits for the store if it does not exist yet. With --json, each line is the record as it stands
+    in metrics.jsonl, preceded by its job_id; commis_started and commis_ended stand between them.
+    """
+    store = CommisStore(root)
+    if not store.root.is_dir():
+        click.echo(f"Waiting for the store {store.root}", err=True)
+    console = make_console() if not as_json and on_terminal() else None
+    try:
+        _follow(Follower(store, from_start=from_start), exit_when_idle, as_json, console)
+    except KeyboardInterrupt:
+        return
+
+
+def _follow(
+    follower: Follower, exit_when_idle: float | None, as_json: bool, console: Console | None
+) -> None:
+    quiet_since = time.monotonic()
+    while True:
+        news = follower.poll()
+        for item in news:
+            if as_json:
+                write_json(to_dict(item))
+            elif console is not None:
+                _print_coloured(console, item)
+            else:
+                sys.stdout.write("  ".join(text for text, _ in parts(item)) + "\n")
+        if news:
+            sys.stdout.flush()  # or a pipe would keep the lines back until it is full
+        if news or follower.at_work or follower.behind:
+            quiet_since = time.monotonic()
+        elif exit_when_idle is not None and time.monotonic() - quiet_since >= exit_when_idle:
+            return
+        if not follower.behind:
+            time.sleep(POLL_S)
+
+
+def to_dict(item: News) -> dict[str, Any]:
+    """Give the JSON object of a piece of news; a record keeps every field of its line."""
+    commis = item.commis
+    whose = {"job_id": commis.job_id, "commis_id": commis.commis_id}
+    if isinstance(item, CommisStarted):
+        return {
+            "event": "commis_started", **whose, "name": commis.name, "task": commis.task,
+            "segments": commis.segments, "start_ts": format_us(item.at_us),
+        }  # fmt: skip
+    if isinstance(item, CommisEnded):
+        return {
+            "event": "commis_ended", **whose, "name": commis.name, "status": commis.status,
+            "end_ts": format_us(item.at_us), "duration_ms": commis.duration_ms,
+            "error": commis.error,
+        }  # fmt: skip
+    if isinstance(item, LineUnreadable):
+        return {"event": "line_unreadable", **whose}
+    # The run of a nested commis names that commis itself, which is what its line is about.
+    return {"job_id": commis.job_id, **orjson.loads(item.line)}
+
+
+def parts(item: News) -> list[tuple[str, str]]:
+    """Write a piece of news as pieces of one line, each with its style."""
+    commis = item.commis
+    job = "-" if commis.job_id is None else str(commis.job_id)
+    line = [
+        (format_us(item.at_us)[11:19], "dim"),
+        (f"{job:>4}", "bold"),
+        (f"{clean(commis.name, 20):<12}", ""),
+    ]
+    if isinstance(item, CommisStarted):
+        word = "started" if commis.segments == 1 else f"resumed, segment {commis.segments}"
+        return [*line, (f"{word}: {clean(commis.task, 200)}", STATUS_STYLES["running"])]
+    if isinstance(item, CommisEnded):
+        took = "" if commis.duration_ms is None else f" after {duration(commis.duration_ms)}"
+        why = f": {clean(commis.error, 300)}" if commis.error else ""
+        return [*line, (f"{commis.status}{took}{why}", STATUS_STYLES[commis.status])]
+    if isinstance(item, LineUnreadable):
+        return [*line, ("a line of its metrics.jsonl is unreadable", "yellow")]
+    return [*line, *_record_parts(item.record)]
+
+
+def _record_parts(record: Record) -> list[tuple[str, str]]:
+    took = f"{duration(record.duration_ms):>7}"
+    error = [(clean(record.error, 300), "red")] if record.error else []
+    if isinstance(record, CommisRunRecord):
+        name = f"{clean(record.name, 60)} (job {clean(record.job_id, 20)})"
+        return [("commis", "magenta"), (name, ""), (took, ""),
+                (record.status, STATUS_STYLES.get(record.status, "")), *error]  # fmt: skip
+    outcome = ("ok", "green") if record.success else ("failed", "red")
+    if not isinstance(record, LLMCallRecord):
+        name = f"{clean(call_name(record), 60):<26}"
+        return [("tool  ", "green"), (name, ""), (took, ""), outcome, *error]
+    name = f"{clean(call_name(record), 60)} {clean(record.phase or '', 20)}"
+    tokens = record.total_tokens
+    count = [] if tokens is None else [(counted(tokens, "token"), "")]
+    return [("llm   ", "blue"), (f"{name:<26}", ""), (took, ""), outcome, *count, *error]
+
+
+def _print_coloured(console: Console, item: News) -> None:
+    from rich.text import Text
+
+    line = Text("  ").join(Text(text, style=style) for text, style in parts(item))
+    console.print(line, soft_wrap=True)

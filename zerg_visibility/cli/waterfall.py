@@ -1,0 +1,225 @@
+"""The calls of one commis as bars over time, one row a call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from rich.text import Text
+
+from zerg_visibility.analysis.timeline import call_name
+from zerg_visibility.cli.output import clean, folded
+from zerg_visibility.cli.scale import Scale, Wait, waits_to_fold
+from zerg_visibility.records import CallStart, CommisRunRecord, LLMCallRecord, Record
+from zerg_visibility.words import counted, duration
+
+MAX_ROWS = 200
+"""More calls than this are shown by their first and last; `--json` and metrics.jsonl have all."""
+
+_STYLES = {"llm": "blue", "tool": "green", "commis": "magenta"}
+_TIME_COLUMNS = 8
+_TOKEN_COLUMNS = 9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One call as it is shown.
+
+    Args:
+        kind: What it is, which gives the bar its colour.
+        name: Model, tool or nested commis.
+        note: A word on it: the phase of an LLM call, the job of a nested commis.
+        start_us: Microseconds since 1970.
+        end_us: The same; for a call without an end, as far as it is known to have run.
+        tokens: All tokens of it; None if nobody counted.
+        failed: Whether it failed.
+        open: Whether it has no end.
+        cut: Whether it is not known either how long it ran.
+        error: Why it failed.
+    """
+
+    kind: Literal["llm", "tool", "commis"]
+    name: str
+    note: str = ""
+    start_us: int
+    end_us: int
+    tokens: int | None = None
+    failed: bool = False
+    open: bool = False
+    cut: bool = False
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """The characters that bars are made of."""
+
+    full: str
+    sliver: str
+    open: str
+    fold: str
+    corner: str
+
+
+UNICODE = Glyphs(full="█", sliver="▌", open="░", fold="┊", corner="└")
+ASCII = Glyphs(full="#", sliver="|", open="~", fold=":", corner="\\")
+
+
+def rows_of(records: Iterable[Record], in_flight: Iterable[CallStart], until_us: int) -> list[Row]:
+    """Arrange finished calls and those in flight by start.
+
+    Args:
+        records: What a commis recorded.
+        in_flight: The calls that began and have no record.
+        until_us: How far the bar of a call in flight goes, in microseconds since 1970.
+    """
+    rows = [_finished(record) for record in records]
+    rows += [
+        Row(
+            kind="llm" if start.event == LLMCallRecord.event else "tool",
+            name=clean(start.name, 80),
+            start_us=start.start_us,
+            end_us=max(until_us, start.start_us),
+            open=True,
+        )
+        for start in in_flight
+    ]
+    return sorted(rows, key=lambda row: (row.start_us, row.end_us))
+
+
+def _finished(record: Record) -> Row:
+    error = None if record.error is None else clean(record.error)
+    if isinstance(record, CommisRunRecord):
+        return Row(
+            kind="commis",
+            name=clean(record.name, 80),
+            note="commis" if record.job_id is None else f"job {clean(record.job_id, 20)}",
+            start_us=record.start_us,
+            end_us=record.end_us,
+            failed=record.status not in {"success", "interrupted", "running"},
+            error=error,
+        )
+    again = f" try {record.attempt}" if record.attempt is not None and record.attempt > 1 else ""
+    is_llm = isinstance(record, LLMCallRecord)
+    return Row(
+        kind="llm" if is_llm else "tool",
+        name=clean(call_name(record), 80),
+        note=(clean(record.phase or "", 20) if isinstance(record, LLMCallRecord) else "") + again,
+        start_us=record.start_us,
+        end_us=record.end_us,
+        tokens=record.total_tokens if isinstance(record, LLMCallRecord) else None,
+        failed=not record.success,
+        error=error,
+    )
+
+
+def waterfall(
+    rows: Sequence[Row],
+    start_us: int,
+    end_us: int,
+    *,
+    waits: int,
+    width: int,
+    glyphs: Glyphs,
+) -> Iterator[Text]:
+    """Draw one line a call, and more for errors and for what is folded or left out.
+
+    Args:
+        rows: The calls, by start.
+        start_us: When the commis began.
+        end_us: When it ended, or how far it is known to have run.
+        waits: How often it can have waited between two stretches of work.
+        width: Columns of the terminal.
+        glyphs: What to draw with.
+    """
+    shown = [*rows[: MAX_ROWS // 2], *rows[-MAX_ROWS // 2 :]] if len(rows) > MAX_ROWS else rows
+    start_us = min([start_us, *(row.start_us for row in rows)])
+    end_us = max([end_us, *(row.end_us for row in rows)])
+    # How long a call ran that has no end is not known, so a wait may begin right after its start;
+    # only the last stretch is surely not a wait while a call is open.
+    is_open = any(row.open for row in rows)
+    long_waits = waits_to_fold(
+        [(row.start_us, row.start_us if row.open else row.end_us) for row in rows],
+        start_us,
+        max(row.start_us if row.open else row.end_us for row in rows) if is_open else end_us,
+        at_most=min(waits, width // 10),
+    )
+    label_width = min(
+        max([12, *(len(row.name) + len(row.note) + 1 for row in shown)]), max(12, width * 34 // 100)
+    )
+    bar_width = max(10, width - label_width - _TIME_COLUMNS - _TOKEN_COLUMNS - 2)
+    scale = Scale(start_us, end_us, long_waits, bar_width)
+    yield _heading(
+        label_width, bar_width, end_us - start_us - sum(wait.length_us for wait in long_waits)
+    )
+    for number, row in enumerate(shown):
+        if len(shown) < len(rows) and number == MAX_ROWS // 2:
+            left_out = counted(len(rows) - len(shown), "more call")
+            yield Text(f"... {left_out} between, all in metrics.jsonl ...", style="dim")
+        yield _line(_cut_at_wait(row, long_waits), scale, label_width, glyphs)
+        if row.error:
+            yield from _error_lines(row.error, None if glyphs is ASCII else width - 4, glyphs)
+    for wait in long_waits:
+        length = duration(wait.length_us // 1000)
+        yield Text(f"{glyphs.fold} {length} in which nothing ran, not to scale", style="dim")
+
+
+def _cut_at_wait(row: Row, long_waits: Sequence[Wait]) -> Row:
+    """End the bar of a call without an end where the commis is known to have stopped."""
+    if not row.open:
+        return row
+    stops = [wait.start_us for wait in long_waits if wait.start_us >= row.start_us]
+    return replace(row, end_us=stops[0], cut=True) if stops else row
+
+
+def _heading(label_width: int, bar_width: int, shown_us: int) -> Text:
+    length = duration(shown_us // 1000)
+    axis = "0" + length.rjust(bar_width - 1)
+    return Text(
+        f"{'call'.ljust(label_width)} {axis} {'time'.rjust(_TIME_COLUMNS)}"
+        f"{'tokens'.rjust(_TOKEN_COLUMNS)}",
+        style="dim",
+    )
+
+
+def _line(row: Row, scale: Scale, label_width: int, glyphs: Glyphs) -> Text:
+    style = "red" if row.failed else _STYLES[row.kind]
+    line = _label(row, label_width)
+    line.append(" ")
+    line.append_text(_bar(row, scale, style, glyphs))
+    line.append(" ")
+    length = duration((row.end_us - row.start_us) // 1000)
+    time = "?" if row.cut else f"{length}+" if row.open else length
+    line.append(time.rjust(_TIME_COLUMNS), style="red" if row.failed else "")
+    tokens = "" if row.tokens is None else f"{row.tokens:,}"
+    word = "stopped" if row.cut else "open" if row.open else "failed" if row.failed else tokens
+    line.append(word.rjust(_TOKEN_COLUMNS), style="yellow" if row.open else style)
+    return line
+
+
+def _label(row: Row, width: int) -> Text:
+    name = Text(row.name, style="red" if row.failed else "")
+    note = Text(f" {row.note.strip()}" if row.note else "", style="dim")
+    name.truncate(max(4, width - note.cell_len), overflow="ellipsis")
+    label = name + note
+    label.truncate(width, overflow="ellipsis", pad=True)
+    return label
+
+
+def _bar(row: Row, scale: Scale, style: str, glyphs: Glyphs) -> Text:
+    first, after, is_sliver = scale.cells(row.start_us, row.end_us)
+    glyph = glyphs.open if row.open else glyphs.sliver if is_sliver else glyphs.full
+    columns = [" "] * scale.width
+    for column in scale.fold_columns:
+        columns[min(column, scale.width - 1)] = glyphs.fold
+    bar = Text("".join(columns[:first]), style="dim")
+    bar.append(glyph * (after - first), style=style)
+    bar.append("".join(columns[after:]), style="dim")
+    return bar
+
+
+def _error_lines(error: str, room: int | None, glyphs: Glyphs) -> Iterator[Text]:
+    for number, line in enumerate(folded(error, room)):
+        lead = f"  {glyphs.corner} " if number == 0 else "    "
+        yield Text(lead + line, style="red")

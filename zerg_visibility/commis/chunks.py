@@ -1,0 +1,57 @@
+"""Telling which chunk of a graph's stream is its state, and making another like it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+STATE_MODE = "values"
+
+
+class StateChunk:
+    """The latest chunk of a stream that holds the graph's own whole state.
+
+    Args:
+        stream_mode: As the stream was asked for.
+        subgraphs: Whether chunks of subgraphs come too, each with its namespace.
+        version: "v1" for tuples, "v2" for dicts; see LangGraph's `Pregel.stream`.
+    """
+
+    def __init__(self, stream_mode: Any, *, subgraphs: bool, version: str) -> None:
+        self._several = not isinstance(stream_mode, str)
+        self._watched = STATE_MODE in stream_mode if self._several else stream_mode == STATE_MODE
+        self._subgraphs = subgraphs
+        self._dicts = version == "v2"
+        self._chunk: Any = None
+
+    def see(self, chunk: Any) -> None:
+        """Look at one chunk of the stream."""
+        if self._watched and self._is_state(chunk):
+            self._chunk = chunk
+
+    @property
+    def found(self) -> bool:
+        """Whether the state was seen."""
+        return self._chunk is not None
+
+    @property
+    def state(self) -> Any:
+        """The state last seen."""
+        if self._dicts:
+            return self._chunk["data"]
+        return self._chunk[-1] if self._several or self._subgraphs else self._chunk
+
+    def like_it(self, state: Any) -> Any:
+        """Make a chunk of the same form with another state."""
+        if self._dicts:
+            return {**self._chunk, "data": state}
+        if self._several or self._subgraphs:
+            return (*self._chunk[:-1], state)
+        return state
+
+    def _is_state(self, chunk: Any) -> bool:
+        if self._dicts:
+            return isinstance(chunk, Mapping) and chunk["type"] == STATE_MODE and not chunk["ns"]
+        if self._subgraphs and chunk[0]:
+            return False  # a namespace: this chunk is a subgraph's
+        return not self._several or chunk[-2] == STATE_MODE

@@ -1,0 +1,334 @@
+"""One commis and its directory, over all the segments that this process runs of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import uuid4
+
+from zerg_visibility.clock import format_for_name, format_us, parse_us
+from zerg_visibility.errors import MetadataUnreadableError
+from zerg_visibility.faults import FaultLog
+from zerg_visibility.journal import Journal
+from zerg_visibility.records import CommisRunRecord, CommisStatus, Record, json_line
+from zerg_visibility.redaction import Redact
+from zerg_visibility.store import layout
+from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.store.liveness import this_process
+from zerg_visibility.store.metadata import CommisMetadata
+
+RETRY_AFTER_S = 1.0
+"""A directory that could not be made is tried again after this many seconds."""
+
+TASK_MAX = 10_000
+"""Characters of a task in metadata.json; it is read whole at every listing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """What is known of a commis when a segment of it starts.
+
+    Args:
+        name: What to call it.
+        task: What it is asked to do, already redacted.
+        owner_id: Whose it is.
+        parent_commis_id: The commis that started it.
+        concierge_id: The concierge's root run.
+        trace_id: 32 hex digits.
+        span_id: 16 hex digits.
+        thread_id: The LangGraph thread.
+        start_us: Microseconds since 1970.
+    """
+
+    name: str
+    task: str
+    owner_id: str | None
+    parent_commis_id: str | None
+    concierge_id: str | None
+    trace_id: str | None
+    span_id: str | None
+    thread_id: str | None
+    start_us: int
+
+
+class Dossier:
+    """A commis as this process knows it; made by `create` or `reopen`.
+
+    Safe to use from several threads: a retry may start while the attempt before it still winds up.
+    """
+
+    def __init__(
+        self,
+        store: CommisStore,
+        metadata: CommisMetadata,
+        redact: Redact,
+        capture: Collection[str],
+        faults: FaultLog,
+    ) -> None:
+        self.metadata = metadata
+        self.journal = Journal(store, redact)
+        self._store = store
+        self._capture = capture
+        self._faults = faults
+        self._lock = threading.Lock()
+        self._on_disk = False
+        self._tried_at = time.monotonic()
+        self._worked_us = 1000 * (metadata.duration_ms or 0)
+        self._dropped_before = metadata.dropped_records
+        self._open_segments: list[object] = []
+
+    @property
+    def commis_id(self) -> str:
+        """The name of its directory."""
+        return self.metadata.commis_id
+
+    @property
+    def attempts(self) -> int:
+        """How often it was started, resumes after an interrupt not counted."""
+        return self.metadata.attempts
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether none of its segments is running."""
+        return not self._open_segments
+
+    @classmethod
+    def create(
+        cls,
+        store: CommisStore,
+        beginning: Beginning,
+        redact: Redact,
+        capture: Collection[str],
+        faults: FaultLog,
+    ) -> Dossier:
+        """Start a new commis; if no directory can be made, go on without one and try again."""
+        job_id = None
+        try:
+            commis_id, job_id = store.create(beginning.task or beginning.name, beginning.start_us)
+        except OSError as error:
+            faults.note("create a commis's directory", error)
+            slug = layout.slug(beginning.task or beginning.name)
+            # Unique by chance, since no directory vouches for it.
+            commis_id = f"{format_for_name(beginning.start_us)}_{slug}-{uuid4().hex[:8]}"
+        moment = format_us(beginning.start_us)
+        metadata = CommisMetadata(
+            commis_id=commis_id,
+            job_id=job_id,
+            name=beginning.name,
+            task=beginning.task[:TASK_MAX],
+            created_at=moment,
+            started_at=moment,
+            owner_id=beginning.owner_id,
+            parent_commis_id=beginning.parent_commis_id,
+            concierge_id=beginning.concierge_id,
+            trace_id=beginning.trace_id,
+            span_id=beginning.span_id,
+            thread_id=beginning.thread_id,
+        )
+        dossier = cls(store, metadata, redact, capture, faults)
+        if job_id is None:
+            dossier.journal.reopen = dossier._materialise
+        else:
+            dossier._open_journal()
+        return dossier
+
+    @classmethod
+    def reopen(
+        cls,
+        store: CommisStore,
+        commis_id: str,
+        redact: Redact,
+        capture: Collection[str],
+        faults: FaultLog,
+    ) -> Dossier:
+        """Continue a commis from what is stored of it, whatever state that is in."""
+        try:
+            metadata = store.written_metadata(commis_id)
+        except MetadataUnreadableError as error:
+            faults.note("read the metadata.json of a commis that continues", error)
+            metadata = CommisMetadata(commis_id=commis_id, status="lost")
+        dossier = cls(store, metadata, redact, capture, faults)
+        dossier._open_journal()
+        records = store.records(commis_id).items
+        dossier.journal.replay(records)
+        if metadata.status not in {"interrupted", "success", "failed", "cancelled", "timeout"}:
+            dossier._worked_us += _unfinished_us(metadata, records)
+        return dossier
+
+    def begin_segment(self, segment: object, start_us: int, first: bool) -> None:
+        """Note that a segment starts.
+
+        Args:
+            segment: Any object that stands for it.
+            start_us: Microseconds since 1970.
+            first: Whether the commis was made for it.
+
+        Raises:
+            OSError: metadata.json could not be written.
+        """
+        mark = this_process()
+        with self._lock:
+            self._open_segments.append(segment)
+            now = self.metadata
+            repeated = 0 if first else 1
+            again = 0 if first or now.status == "interrupted" else 1
+            self.metadata = replace(
+                now,
+                status="running",
+                finished_at=None,
+                error=None,
+                segments=now.segments + repeated,
+                attempts=now.attempts + again,
+                started_at=now.started_at or format_us(start_us),
+                pid=mark.pid,
+                pid_started=mark.pid_started,
+                host=mark.host,
+            )
+        self.save()
+
+    def end_segment(self, segment: object, record: CommisRunRecord, worked_us: int) -> None:
+        """Note that a segment has ended, and how.
+
+        Args:
+            segment: The object that stood for it.
+            record: The segment as a record.
+            worked_us: Microseconds that it was at work.
+
+        Raises:
+            OSError: metadata.json could not be written.
+        """
+        with self._lock:
+            latest = bool(self._open_segments) and self._open_segments[-1] is segment
+            if segment in self._open_segments:
+                self._open_segments.remove(segment)
+            self._worked_us += worked_us
+            status: CommisStatus = record.status if latest else self.metadata.status
+            started_us = self.metadata.started_us or record.start_us
+            self.metadata = replace(
+                self.metadata,
+                status=status,
+                error=record.error if latest else self.metadata.error,
+                finished_at=record.end_ts if latest else self.metadata.finished_at,
+                duration_ms=self._worked_us // 1000,
+                wall_ms=max(0, record.end_us - started_us) // 1000,
+            )
+            idle = not self._open_segments
+        try:
+            self.save()
+        finally:
+            if idle:
+                self.journal.close()
+
+    def save(self) -> None:
+        """Write metadata.json with the latest totals.
+
+        Raises:
+            OSError: It could not be written.
+        """
+        self._materialise()
+        with self._lock:
+            self.metadata = replace(
+                self.metadata,
+                totals=self.journal.totals,
+                dropped_records=self._dropped_before + self.journal.dropped,
+            )
+            if self._on_disk:
+                self._store.save_metadata(self.metadata)
+
+    def store_result(self, text: str) -> None:
+        """Write result.txt.
+
+        Raises:
+            OSError: It could not be written.
+        """
+        if self._on_disk:
+            self._store.save_text(self.commis_id, layout.RESULT, text)
+
+    def store_messages(self, messages: list[dict[str, Any]]) -> None:
+        """Write thread.jsonl, redacted.
+
+        Raises:
+            OSError: It could not be written.
+        """
+        if self._on_disk and messages:
+            redact = self.journal.redact
+            lines = b"".join(json_line(_redacted(message, redact)) for message in messages)
+            self._store.save_text(self.commis_id, layout.THREAD, lines.decode())
+
+    def _open_journal(self) -> None:
+        self._on_disk = True
+        self.journal.open(
+            self._store.folder(self.commis_id),
+            starts="starts" in self._capture,
+            outputs="tool_outputs" in self._capture,
+        )
+
+    def _materialise(self) -> None:
+        """Make the directory after all, if it could not be made at first."""
+        if self._on_disk:
+            return
+        with self._lock:
+            now = time.monotonic()
+            if self._on_disk or now - self._tried_at < RETRY_AFTER_S:
+                return
+            self._tried_at = now
+            try:
+                job_id = self._store.create_as(self.commis_id)
+            except OSError as error:
+                self._faults.note("create a commis's directory", error)
+                return
+            self.metadata = replace(self.metadata, job_id=job_id)
+            self._open_journal()
+            self.journal.reopen = None
+
+
+class DossierShelf:
+    """The commis that this process has open, so that two segments of one share its state."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: dict[tuple[str, str], Dossier] = {}
+
+    def take(self, store: CommisStore, commis_id: str, load: Callable[[], Dossier]) -> Dossier:
+        """Give the open dossier of a commis, else load it."""
+        key = (str(store.root), commis_id)
+        with self._lock:
+            dossier = self._open.get(key)
+            if dossier is None:
+                dossier = self._open[key] = load()
+            return dossier
+
+    def put(self, store: CommisStore, dossier: Dossier) -> None:
+        """Note that a new commis is open."""
+        with self._lock:
+            self._open[(str(store.root), dossier.commis_id)] = dossier
+
+    def release(self, store: CommisStore, dossier: Dossier) -> None:
+        """Forget a commis once none of its segments runs any more."""
+        with self._lock:
+            if dossier.is_idle:
+                self._open.pop((str(store.root), dossier.commis_id), None)
+
+
+shelf = DossierShelf()
+"""The commis at work in this process."""
+
+
+def _unfinished_us(metadata: CommisMetadata, records: tuple[Record, ...]) -> int:
+    """Estimate how long a segment worked whose process died: from its first call to its last."""
+    since = parse_us(metadata.finished_at) if metadata.finished_at else 0
+    spans = [(r.start_us, r.end_us) for r in records if r.start_us >= since]
+    return max(end for _, end in spans) - min(start for start, _ in spans) if spans else 0
+
+
+def _redacted(value: Any, redact: Redact) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {name: _redacted(item, redact) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted(item, redact) for item in value]
+    return value

@@ -1,0 +1,114 @@
+"""Which commis a run is: what makes a resume or a retry the same one, and a loop a new one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from contextvars import ContextVar
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.config import get_config
+from langgraph.runtime import get_runtime
+from langgraph.types import Command
+
+MAX_EXECUTIONS = 4096
+"""Node executions in which calls of commis are counted; older ones are forgotten."""
+
+tool_call_id: ContextVar[str | None] = ContextVar("zerg_visibility_tool_call_id", default=None)
+"""The call of the commis tool that is running. A plain ToolNode runs all calls of a message in one
+task, so the task alone does not tell them apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunIdentity:
+    """What identifies a commis run across resumes and retries.
+
+    Args:
+        key: 32 hex digits; None for a graph that runs on its own without a thread, which is a new
+            commis each time.
+        may_continue: Whether a commis known under this key goes on, rather than a new one begins.
+        thread_id: The LangGraph thread, if there is one.
+        checkpointed: Whether another process may resume it.
+        node: The node that runs the commis, if one does.
+    """
+
+    key: str | None
+    may_continue: bool
+    thread_id: str | None
+    checkpointed: bool
+    node: str | None
+
+
+def identify(config: RunnableConfig | None, given: Any) -> RunIdentity:
+    """Identify the run that is about to start from the LangGraph task it is started in.
+
+    LangGraph keeps thread, checkpoint namespace and task id the same over interrupts, retries and
+    `invoke(None)`, and gives new ones to loops, new turns and `Send` branches. A node function may
+    run several commis, so their order within one execution of the task belongs to the key too.
+
+    Args:
+        config: The config that the graph is called with.
+        given: The graph's input.
+    """
+    try:
+        ambient = get_config()
+        info = get_runtime().execution_info
+    except (RuntimeError, KeyError, AttributeError):
+        info = None
+    if info is None:
+        return _on_its_own(config, given)
+    call_id = tool_call_id.get()
+    task = (str(info.thread_id), info.checkpoint_ns, info.task_id, call_id or "")
+    order = 0 if call_id is not None else _executions.order(task, info)
+    node = ambient.get("metadata", {}).get("langgraph_node")
+    return RunIdentity(
+        key=_hash(*task, str(order)),
+        may_continue=True,
+        thread_id=None if info.thread_id is None else str(info.thread_id),
+        # The key under which LangGraph hands the checkpointer to subgraphs.
+        checkpointed=bool(ambient.get("configurable", {}).get("__pregel_checkpointer")),
+        node=node if isinstance(node, str) else None,
+    )
+
+
+def _on_its_own(config: RunnableConfig | None, given: Any) -> RunIdentity:
+    """Identify a commis that nothing encloses: it goes on only if it is resumed on its thread."""
+    thread_id = (config or {}).get("configurable", {}).get("thread_id")
+    return RunIdentity(
+        key=None if thread_id is None else _hash(str(thread_id), "", "", "", ""),
+        may_continue=given is None or isinstance(given, Command),
+        thread_id=None if thread_id is None else str(thread_id),
+        checkpointed=thread_id is not None,
+        node=None,
+    )
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:32]
+
+
+class _Executions:
+    """Counts the commis that one execution of a LangGraph task has started.
+
+    LangGraph makes one ExecutionInfo object per attempt of a task and hands the same object to
+    everything that runs in it, so a new object means that counting starts again.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._counts: OrderedDict[tuple[str, ...], tuple[object, int]] = OrderedDict()
+
+    def order(self, task: tuple[str, ...], info: object) -> int:
+        with self._lock:
+            known, count = self._counts.pop(task, (None, 0))
+            order = count if known is info else 0
+            self._counts[task] = (info, order + 1)
+            if len(self._counts) > MAX_EXECUTIONS:
+                self._counts.popitem(last=False)
+            return order
+
+
+_executions = _Executions()

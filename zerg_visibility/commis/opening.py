@@ -1,0 +1,171 @@
+"""Starting a segment: which handler sees it, which commis it is, what encloses it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from langchain_core.callbacks import BaseCallbackManager
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import merge_configs
+from langgraph.config import get_config
+
+from zerg_visibility.callbacks.activation import active_handler
+from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
+from zerg_visibility.callbacks.runs import RootRun
+from zerg_visibility.commis.dossier import Beginning, Dossier, shelf
+from zerg_visibility.commis.identity import RunIdentity, identify
+from zerg_visibility.commis.options import CommisOptions
+from zerg_visibility.commis.segment import Segment
+from zerg_visibility.commis.texts import task_text
+from zerg_visibility.context import current_commis
+from zerg_visibility.redaction import safely
+from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.words import one_line
+
+def open_segment(
+    options: CommisOptions,
+    fallback: VisibilityCallbackHandler,
+    graph_config: RunnableConfig | None,
+    graph_name: str,
+    given: Any,
+    config: RunnableConfig | None,
+) -> Segment | None:
+    """Start a segment of a commis.
+
+    Args:
+        options: How it is watched.
+        fallback: The handler to use if the run has none.
+        graph_config: What the graph was configured with.
+        graph_name: The graph's own name.
+        given: The graph's input.
+        config: The config it is called with.
+
+    Returns:
+        The segment; None if watching it failed altogether, which is counted.
+    """
+    handler, parent_run_id, is_ours = _find_handler(graph_config, config)
+    if handler is None:
+        handler = fallback
+    try:
+        if not is_ours:
+            config = merge_configs(config, {"callbacks": [handler]})
+        return _open(options, handler, parent_run_id, graph_name, given, config)
+    except Exception as error:
+        handler.faults.note("start watching a commis", error)
+        return None
+
+
+def _open(
+    options: CommisOptions,
+    handler: VisibilityCallbackHandler,
+    parent_run_id: UUID | None,
+    graph_name: str,
+    given: Any,
+    config: RunnableConfig | None,
+) -> Segment:
+    store = options.store or handler.store
+    identity = identify(config, given)
+    redact = handler.redact if options.redact is None else safely(options.redact, handler.faults)
+    outer = current_commis.get()
+    span_id = uuid4().hex[16:]
+    enclosing = handler.enclosing(parent_run_id)
+    if enclosing is None:
+        root = RootRun(
+            trace_id=uuid4().hex, span_id=uuid4().hex[16:], run_id=None, concierge_id=None
+        )
+        parent_span_id = None
+    else:
+        root, parent_span_id = enclosing
+
+    def create() -> Dossier:
+        beginning = Beginning(
+            name=one_line(redact(options.name or identity.node or graph_name), 100) or "commis",
+            task=redact(_task(options, handler, given)),
+            owner_id=options.owner_id,
+            parent_commis_id=None if outer is None else outer.commis_id,
+            concierge_id=root.concierge_id,
+            trace_id=root.trace_id,
+            span_id=span_id,
+            thread_id=identity.thread_id,
+            start_us=handler.clock.wall_us(),
+        )
+        return Dossier.create(store, beginning, redact, options.capture, handler.faults)
+
+    known = None
+    if identity.key is not None and identity.may_continue:
+        known = store.commis_of_key(identity.key, on_disk=identity.checkpointed)
+    if known is None:
+        dossier = create()
+        shelf.put(store, dossier)
+        if identity.key is not None:
+            _remember(store, identity, dossier, handler)
+    else:
+        dossier = shelf.take(
+            store,
+            known,
+            lambda: Dossier.reopen(store, known, redact, options.capture, handler.faults),
+        )
+    return Segment(
+        dossier=dossier,
+        handler=handler,
+        options=options,
+        store=store,
+        config=config,
+        given=given,
+        root=root,
+        span_id=span_id,
+        parent_span_id=parent_span_id,
+        first=known is None,
+    )
+
+
+def _remember(
+    store: CommisStore,
+    identity: RunIdentity,
+    dossier: Dossier,
+    handler: VisibilityCallbackHandler,
+) -> None:
+    assert identity.key is not None
+    try:
+        store.remember_key(identity.key, dossier.commis_id, on_disk=identity.checkpointed)
+    except OSError as error:
+        handler.faults.note("write the key of a resumable commis", error)
+
+
+def _task(options: CommisOptions, handler: VisibilityCallbackHandler, given: Any) -> str:
+    try:
+        if options.task is not None:
+            return str(options.task(given))
+        return task_text(given)
+    except Exception as error:
+        handler.faults.note("make a task text of a commis's input", error)
+        return ""
+
+
+def _find_handler(
+    graph_config: RunnableConfig | None, config: RunnableConfig | None
+) -> tuple[VisibilityCallbackHandler | None, UUID | None, bool]:
+    """Find the handler that will see a graph's events.
+
+    Returns:
+        The handler, the run that the graph is started in, and whether LangChain delivers events to
+        the handler as things stand.
+    """
+    try:
+        ambient: RunnableConfig | None = get_config()
+    except RuntimeError:
+        ambient = None
+    found = parent_run_id = None
+    for source in (config, ambient, graph_config):
+        callbacks = (source or {}).get("callbacks")
+        if isinstance(callbacks, BaseCallbackManager):
+            parent_run_id = parent_run_id or callbacks.parent_run_id
+            handlers = callbacks.handlers
+        else:
+            handlers = callbacks or []
+        if found is None:
+            found = next((h for h in handlers if isinstance(h, VisibilityCallbackHandler)), None)
+    if found is not None:
+        return found, parent_run_id, True
+    return active_handler.get(), parent_run_id, False

@@ -1,0 +1,52 @@
+"""How one commis is watched: what a user chose when wrapping it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+from zerg_visibility.errors import ConfigurationError
+from zerg_visibility.redaction import Redact
+from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.store.metadata import CommisMetadata
+
+CAPTURES = ("result", "messages", "tool_outputs", "starts")
+"""What can be stored beside metrics; all of it by default."""
+
+Output = Callable[[Any, CommisMetadata], Any]
+"""Takes the commis's update and what is known of it; gives the update for the outer graph."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommisOptions:
+    """How one commis is watched.
+
+    Args:
+        store: Where its directory goes; None for the handler's store.
+        name: What to call it; None for the name of its node.
+        task: Gives its task from its input.
+        result: Gives its result from its output.
+        output: Changes its update; None leaves it as it is.
+        owner_id: Whose it is.
+        capture: What is stored beside metrics.
+        redact: Applied to every text before it is stored or logged.
+
+    Raises:
+        ConfigurationError: `capture` names something unknown.
+    """
+
+    store: CommisStore | None = None
+    name: str | None = None
+    task: Callable[[Any], str] | None = None
+    result: Callable[[Any], str] | None = None
+    output: Output | None = None
+    owner_id: str | None = None
+    capture: Collection[str] = CAPTURES
+    redact: Redact | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.capture, str) or not set(self.capture) <= set(CAPTURES):
+            raise ConfigurationError(
+                f"capture={self.capture!r} is not a collection of {', '.join(CAPTURES)}"
+            )

@@ -1,0 +1,187 @@
+"""One segment of a commis: from start, resume or retry to the next time it stops.
+
+The parts of a commis that are slow or can fail (files) are all behind one guard here; what the
+graph does never depends on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.errors import GraphBubbleUp, GraphDrained, NodeTimeoutError, ParentCommand
+
+from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
+from zerg_visibility.callbacks.runs import RootRun
+from zerg_visibility.commis.dossier import Dossier, shelf
+from zerg_visibility.commis.options import CommisOptions
+from zerg_visibility.commis.texts import result_text, thread_lines
+from zerg_visibility.context import CommisContext, current_commis
+from zerg_visibility.records import CommisRunRecord, CommisStatus
+from zerg_visibility.redaction import error_text
+from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.store.metadata import CommisMetadata
+
+
+class Segment:
+    """A commis at work.
+
+    Args:
+        dossier: The commis, with its directory.
+        handler: The callback handler that sees its events.
+        options: How it is watched.
+        store: Where its directory lies.
+        config: The config to run it with; it holds the handler.
+        given: The graph's input.
+        root: The root run that it belongs to.
+        span_id: 16 hex digits of its own span.
+        parent_span_id: The span that started it.
+        first: Whether the commis begins with it.
+    """
+
+    def __init__(
+        self,
+        *,
+        dossier: Dossier,
+        handler: VisibilityCallbackHandler,
+        options: CommisOptions,
+        store: CommisStore,
+        config: RunnableConfig | None,
+        given: Any,
+        root: RootRun,
+        span_id: str,
+        parent_span_id: str | None,
+        first: bool,
+    ) -> None:
+        self.config = config
+        self.result: str | None = None
+        """Its result as text, once it has ended with a state."""
+        self._dossier = dossier
+        self._handler = handler
+        self._options = options
+        self._store = store
+        self._given = given
+        self._parent_span_id = parent_span_id
+        self._outer = current_commis.get()
+        self._span_id = span_id
+        self._start_us = handler.clock.wall_us()
+        self._guarded(
+            "write a commis's metadata.json", dossier.begin_segment, self, self._start_us, first
+        )
+        self._context = CommisContext(
+            commis_id=dossier.commis_id,
+            attempt=dossier.attempts,
+            span_id=span_id,
+            root=root,
+            journal=dossier.journal,
+            owner=handler,
+        )
+        # Last, so that our own files are not counted as the commis's work.
+        self._start_ns = handler.clock.monotonic_ns()
+
+    @property
+    def metadata(self) -> CommisMetadata:
+        """What is known of the commis now."""
+        return self._dossier.metadata
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Mark what runs inside as this commis's; nothing leaks out between two steps."""
+        token = current_commis.set(self._context)
+        try:
+            yield
+        finally:
+            try:
+                current_commis.reset(token)
+            except ValueError:
+                # A stream that its reader abandoned is finished by the garbage collector, in a
+                # context of its own; there is nothing to put back there.
+                pass
+
+    def end(self, error: BaseException | None, *, has_own_limit: bool) -> None:
+        """Close the segment: whatever can fail in here fails alone, and never reaches the graph.
+
+        Args:
+            error: What the graph raised, if it did.
+            has_own_limit: Whether its graph has a time limit for its steps.
+        """
+        handler, context, dossier = self._handler, self._context, self._dossier
+        end_ns = handler.clock.monotonic_ns()
+        status = self._status(error, has_own_limit)
+        text = None
+        if status in {"failed", "timeout"} and error is not None:
+            text = error_text(error, dossier.journal.redact)
+        duration_us = max(0, end_ns - self._start_ns) // 1000
+        record = CommisRunRecord(
+            name=dossier.metadata.name,
+            job_id=dossier.metadata.job_id,
+            commis_id=dossier.commis_id,
+            status=status,
+            start_us=self._start_us,
+            end_us=self._start_us + duration_us,
+            error=text,
+            concierge_id=context.root.concierge_id,
+            trace_id=context.root.trace_id,
+            span_id=self._span_id,
+            parent_span_id=self._parent_span_id,
+        )
+        outer = self._outer.journal if self._outer is not None else None
+        reason = "timeout" if status == "timeout" else "cancelled"
+        self._guarded("close a commis's calls", self._close, reason, record, outer)
+        # What it leaves comes before its status: who reads "success" finds a result.
+        if status == "success":
+            state = context.output
+            if isinstance(error, ParentCommand):
+                state = error.args[0].update
+            self._guarded("store a commis's result", self._store_result, state)
+            if "messages" in self._options.capture:
+                self._guarded("store a commis's messages", self._store_messages, state)
+        self._guarded(
+            "write a commis's metadata.json", dossier.end_segment, self, record, duration_us
+        )
+        shelf.release(self._store, dossier)
+
+    def _close(self, reason: str, record: CommisRunRecord, outer: Any) -> None:
+        self._context.ended = True
+        self._context.on_late_record = self._dossier.save
+        self._handler.end_commis(self._context, reason, record, outer)
+
+    def _status(self, error: BaseException | None, has_own_limit: bool) -> CommisStatus:
+        if error is None:
+            return "interrupted" if self._context.interrupted else "success"
+        if isinstance(error, ParentCommand):
+            return "success"
+        if isinstance(error, GraphDrained):
+            return "cancelled"
+        if isinstance(error, GraphBubbleUp):
+            return "interrupted"
+        if not isinstance(error, Exception):
+            return "cancelled"  # CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit
+        if isinstance(error, NodeTimeoutError):
+            return "timeout"
+        if isinstance(error, TimeoutError) and has_own_limit:
+            # A tool may raise TimeoutError too; that one passed through a run inside.
+            return "failed" if self._context.inner_error is error else "timeout"
+        return "failed"
+
+    def _store_result(self, state: Any) -> None:
+        give, journal = self._options.result, self._dossier.journal
+        try:
+            text = result_text(state, self._given) if give is None else give(state)
+        except Exception as error:
+            self._handler.faults.note("make a result text of a commis's state", error)
+            text = result_text(state, self._given) if give is not None else str(state)
+        self.result = journal.redact(text if isinstance(text, str) else str(text))
+        if "result" in self._options.capture:
+            self._dossier.store_result(self.result)
+
+    def _store_messages(self, state: Any) -> None:
+        self._dossier.store_messages(thread_lines(state))
+
+    def _guarded(self, doing: str, step: Callable[..., None], *args: Any) -> None:
+        try:
+            step(*args)
+        except Exception as error:
+            self._handler.faults.note(doing, error)

@@ -1,0 +1,171 @@
+"""create_commis_tool: a commis that the concierge's model starts by calling a tool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from langchain_core.messages import HumanMessage
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool, ToolException
+from langgraph.errors import GraphBubbleUp
+from langgraph.pregel import Pregel
+from pydantic import BaseModel, Field, PrivateAttr
+
+from zerg_visibility.commis.identity import tool_call_id as current_tool_call_id
+from zerg_visibility.commis.node import create_commis_node, segment_begun
+from zerg_visibility.commis.options import CAPTURES
+from zerg_visibility.commis.segment import Segment
+from zerg_visibility.errors import ConfigurationError
+from zerg_visibility.redaction import Redact
+from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.tools.results import render_result
+
+
+class CommisTask(BaseModel):
+    """The arguments of a commis tool."""
+
+    task: str = Field(description="What the commis is to do, with everything it needs to know.")
+
+
+def create_commis_tool(
+    graph: Pregel[Any, Any, Any, Any],
+    *,
+    name: str,
+    description: str,
+    store: CommisStore | None = None,
+    input: Callable[[str], Any] | None = None,  # noqa: A002 - the counterpart of result
+    result: Callable[[Any], str] | None = None,
+    owner_id: str | None = None,
+    capture: Collection[str] = CAPTURES,
+    redact: Redact | None = None,
+) -> BaseTool:
+    """Make a tool that runs a commis and answers with its result and execution time.
+
+    The answer is that of `read_commis_result`. A commis that fails is answered as a failed tool
+    call, with what it had finished, so that the concierge can go on; interrupts pass through to
+    the outer graph as they would from any tool.
+
+    Args:
+        graph: A compiled graph.
+        name: The tool's and the commis's name.
+        description: Tells the concierge's model when to use it.
+        store: Where the commis's directories go; the handler's store if none is given.
+        input: Gives the graph's input from the task; by default a human message, or the graph's
+            only text field.
+        result: Gives the result from the graph's output, as for `create_commis_node`.
+        owner_id: Whose commis it is.
+        capture: What is stored beside metrics, as for `create_commis_node`.
+        redact: Applied to every text before it is stored, logged or answered.
+
+    Raises:
+        ConfigurationError: The graph is not compiled, or its input cannot be guessed.
+    """
+    node = create_commis_node(
+        graph,
+        store=store,
+        name=name,
+        result=result,
+        owner_id=owner_id,
+        capture=capture,
+        redact=redact,
+    )
+    tool = CommisTool(name=name, description=description, args_schema=CommisTask)
+    tool.watch(node, input or _guess_input(graph))
+    return tool
+
+
+class CommisTool(BaseTool):
+    """A tool that runs a commis; made by `create_commis_tool`."""
+
+    handle_tool_error: Any = True
+    _node: Any = PrivateAttr()
+    _input: Callable[[str], Any] = PrivateAttr()
+
+    def watch(self, node: Any, given: Callable[[str], Any]) -> None:
+        """Say which commis to run, and how to make its input of a task."""
+        self._node = node
+        self._input = given
+
+    def run(self, tool_input: Any, *args: Any, tool_call_id: str | None = None, **kw: Any) -> Any:
+        """Run the tool; the id of the call is part of what identifies the commis."""
+        token = current_tool_call_id.set(tool_call_id)
+        try:
+            return super().run(tool_input, *args, tool_call_id=tool_call_id, **kw)
+        finally:
+            current_tool_call_id.reset(token)
+
+    async def arun(
+        self, tool_input: Any, *args: Any, tool_call_id: str | None = None, **kw: Any
+    ) -> Any:
+        """Run the tool asynchronously."""
+        token = current_tool_call_id.set(tool_call_id)
+        try:
+            return await super().arun(tool_input, *args, tool_call_id=tool_call_id, **kw)
+        finally:
+            current_tool_call_id.reset(token)
+
+    def _run(self, task: str, config: RunnableConfig) -> str:
+        answer = _Answer()
+        token = segment_begun.set(answer.begun)
+        try:
+            self._node.invoke(self._input(task), config)
+        except GraphBubbleUp:
+            raise
+        except Exception as error:
+            answer.failed(error)
+        finally:
+            segment_begun.reset(token)
+        return answer.text()
+
+    async def _arun(self, task: str, config: RunnableConfig) -> str:
+        answer = _Answer()
+        token = segment_begun.set(answer.begun)
+        try:
+            await self._node.ainvoke(self._input(task), config)
+        except GraphBubbleUp:
+            raise
+        except Exception as error:
+            answer.failed(error)
+        finally:
+            segment_begun.reset(token)
+        return answer.text()
+
+
+class _Answer:
+    """What the tool will say, while its commis runs."""
+
+    def __init__(self) -> None:
+        self._segment: Segment | None = None
+        self._error: Exception | None = None
+
+    def begun(self, segment: Segment) -> None:
+        # Only the first: a commis that this one starts tells too.
+        if self._segment is None:
+            self._segment = segment
+
+    def failed(self, error: Exception) -> None:
+        self._error = error
+
+    def text(self) -> str:
+        if self._segment is None:
+            if self._error is not None:
+                raise self._error
+            return "The commis ran, but could not be watched; its result is not known."
+        text = render_result(self._segment.metadata, self._segment.result)
+        if self._error is not None:
+            raise ToolException(text) from self._error
+        return text
+
+
+def _guess_input(graph: Pregel[Any, Any, Any, Any]) -> Callable[[str], Any]:
+    properties: dict[str, Any] = graph.get_input_jsonschema().get("properties") or {}
+    if "messages" in properties:
+        return lambda task: {"messages": [HumanMessage(task)]}
+    texts = [name for name, kind in properties.items() if kind.get("type") == "string"]
+    if len(texts) == 1:
+        return lambda task: {texts[0]: task}
+    raise ConfigurationError(
+        f"cannot tell which of the graph's inputs ({', '.join(properties) or 'none'}) is the task; "
+        f"say so with create_commis_tool(..., input=lambda task: {{...}})"
+    )

@@ -1,0 +1,78 @@
+"""Which commis the running code belongs to: a context variable that only the wrapper sets.
+
+A metadata marker would do too, but consumers of `stream_mode="messages"` would see it, and end
+hooks get no metadata at all. A context variable is right in every start and end hook.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
+    from zerg_visibility.callbacks.runs import OpenCall, RootRun
+    from zerg_visibility.journal import Journal
+
+
+class CommisContext:
+    """One segment of a commis, as the callback handler sees it.
+
+    Args:
+        commis_id: The commis; None if not even a name could be given to it.
+        attempt: 1, or more if the commis was started again after a failure.
+        span_id: 16 hex digits of this segment's span.
+        root: The root run that it belongs to.
+        journal: Where records of its calls go.
+        owner: The handler that writes them; others may watch too, but must not write them twice.
+    """
+
+    __slots__ = (
+        "attempt",
+        "commis_id",
+        "ended",
+        "inner_error",
+        "interrupted",
+        "journal",
+        "on_late_record",
+        "open_calls",
+        "output",
+        "owner",
+        "root",
+        "run_id",
+        "span_id",
+    )
+
+    def __init__(
+        self,
+        *,
+        commis_id: str | None,
+        attempt: int,
+        span_id: str,
+        root: RootRun,
+        journal: Journal,
+        owner: VisibilityCallbackHandler,
+    ) -> None:
+        self.commis_id = commis_id
+        self.attempt = attempt
+        self.span_id = span_id
+        self.root = root
+        self.journal = journal
+        self.owner = owner
+        self.run_id: UUID | None = None
+        """LangChain's id of the commis's own graph run, once it has started."""
+        self.output: Any = None
+        """What that run returned."""
+        self.inner_error: BaseException | None = None
+        """The last error that came from a run inside of it, rather than from its own limits."""
+        self.interrupted = False
+        """Whether its graph stopped to wait for a human without raising."""
+        self.ended = False
+        self.on_late_record: Callable[[], None] | None = None
+        """Called for each record that comes after the segment has ended."""
+        self.open_calls: set[OpenCall] = set()
+
+
+current_commis: ContextVar[CommisContext | None] = ContextVar("zerg_visibility_commis", default=None)

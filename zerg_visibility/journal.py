@@ -1,0 +1,200 @@
+"""Where the records of one commis, or of one root run of a concierge, go and are added up."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from zerg_visibility.records import (
+    CallStart,
+    CommisRunRecord,
+    LLMCallRecord,
+    Record,
+    ToolCallRecord,
+    json_line,
+)
+from zerg_visibility.redaction import Redact
+from zerg_visibility.sinks.jsonl import JsonlSink
+from zerg_visibility.store import layout
+from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.store.files import AppendFile
+from zerg_visibility.store.metadata import CommisTotals, RunningTotals
+
+MAX_TRIES_REMEMBERED = 4096
+"""Calls of one commis whose repetitions are recognised; older ones start again at 1."""
+
+
+class Journal:
+    """The growing files of one commis or concierge, and what follows from their records.
+
+    Safe to use from several threads.
+
+    Args:
+        store: The store in which the files lie.
+        redact: Applied to texts before they are stored; never raises.
+    """
+
+    def __init__(self, store: CommisStore, redact: Redact) -> None:
+        self.redact = redact
+        self.dropped = 0
+        self.reopen: Callable[[], None] | None = None
+        """Called before a record is written while there is no folder yet; may call `open`."""
+        self._store = store
+        self._lock = threading.Lock()
+        self._metrics: JsonlSink | None = None
+        self._started: AppendFile | None = None
+        self._folder: Path | None = None
+        self._output_numbers: itertools.count[int] | None = None
+        self._totals = RunningTotals()
+        self._tries: OrderedDict[str, int] = OrderedDict()
+        self._had_success = False
+
+    def open(self, folder: Path, *, starts: bool = False, outputs: bool = False) -> None:
+        """Say in which folder to write; before that, records count as dropped.
+
+        Args:
+            folder: The commis's or concierge's directory.
+            starts: Whether to note in started.jsonl that a call has begun.
+            outputs: Whether to store what tools answered.
+        """
+        if starts:
+            self._started = self._store.append_file(folder / layout.STARTED)
+        if outputs:
+            self._output_numbers = itertools.count(1 + _numbered(folder / layout.TOOL_CALLS))
+        self._folder = folder
+        self._metrics = JsonlSink(self._store.append_file(folder / layout.METRICS))
+
+    def replay(self, records: Iterable[Record]) -> None:
+        """Take in what an earlier segment wrote, so that totals and phases go on from there."""
+        with self._lock:
+            for record in records:
+                self._take(record)
+
+    @property
+    def totals(self) -> CommisTotals:
+        """The sums over all records so far, written or not."""
+        with self._lock:
+            return self._totals.snapshot()
+
+    def start(self, start: CallStart) -> None:
+        """Note that a call has begun.
+
+        Raises:
+            OSError: It could not be written.
+        """
+        if self._started is not None:
+            self._started.append(json_line(start.to_dict()))
+
+    def add(self, record: Record) -> None:
+        """Write one record and add it up.
+
+        Raises:
+            OSError: It could not be written; it is counted as dropped.
+        """
+        with self._lock:
+            self._take(record)
+        try:
+            if self._metrics is None and self.reopen is not None:
+                self.reopen()
+            if self._metrics is None:
+                raise FileNotFoundError("the directory of this commis could not be created")
+            self._metrics.emit(record)
+        except BaseException:
+            with self._lock:
+                self.dropped += 1
+            raise
+
+    @property
+    def stores_outputs(self) -> bool:
+        """Whether tool outputs are kept, and there is a directory for them."""
+        return self._output_numbers is not None
+
+    def store_output(self, tool: str, text: str) -> tuple[str, int] | None:
+        """Store what a tool answered, numbered in order of completion.
+
+        Returns:
+            The file's name relative to the commis's directory and its size in bytes; None if
+            outputs are not stored.
+
+        Raises:
+            OSError: It could not be written.
+        """
+        if self._output_numbers is None or self._folder is None:
+            return None
+        data = text.encode("utf-8", "replace")
+        while True:
+            with self._lock:
+                number = next(self._output_numbers)
+            name = layout.tool_output_name(number, tool)
+            try:
+                self._store.write_file(self._folder / name, data)
+            except FileExistsError:
+                continue
+            return name, len(data)
+
+    def phase(self, hint: str | None, *, success: bool, asks_for_tools: bool) -> str | None:
+        """Name the phase of an LLM call that has just ended.
+
+        Args:
+            hint: A name that the user gave; it wins.
+            success: Whether the call succeeded.
+            asks_for_tools: Whether the model asked for tools to be run.
+        """
+        if hint is not None:
+            return hint
+        if not self._had_success:
+            return "initial"
+        if not success:
+            return None
+        return "tool_decision" if asks_for_tools else "synthesis"
+
+    def tries(self, key: str) -> int:
+        """Say how often the call under this key has been made before.
+
+        Args:
+            key: A tool_call_id, or the checkpoint namespace of the node that calls a model.
+        """
+        return self._tries.get(key, 0)
+
+    def note_try(self, key: str) -> None:
+        """Count one more time that the call under this key was made."""
+        with self._lock:
+            self._tries[key] = self._tries.pop(key, 0) + 1
+            if len(self._tries) > MAX_TRIES_REMEMBERED:
+                self._tries.popitem(last=False)
+
+    def forget_tries(self, key: str) -> None:
+        """Let the next call under this key be a first one again."""
+        if key in self._tries:
+            with self._lock:
+                self._tries.pop(key, None)
+
+    def close(self) -> None:
+        """Close the files; a late record opens them again."""
+        if self._metrics is not None:
+            self._metrics.close()
+        if self._started is not None:
+            self._started.close()
+
+    def _take(self, record: Record) -> None:
+        if isinstance(record, CommisRunRecord):
+            return
+        self._totals.add(record)
+        if isinstance(record, LLMCallRecord):
+            self._had_success = self._had_success or record.success
+        elif isinstance(record, ToolCallRecord) and record.tool_call_id is not None:
+            self._tries[record.tool_call_id] = self._tries.get(record.tool_call_id, 0) + 1
+            if len(self._tries) > MAX_TRIES_REMEMBERED:
+                self._tries.popitem(last=False)
+
+
+def _numbered(folder: Path) -> int:
+    """Give the highest number among the tool outputs of a folder; 0 if there is none."""
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except OSError:
+        return 0
+    return max((int(name.split("_", 1)[0]) for name in names if name[:1].isdecimal()), default=0)

@@ -1,0 +1,120 @@
+"""Texts made safe to store: secrets removed, errors on one line without what was rejected."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from zerg_visibility.faults import FaultLog
+from zerg_visibility.words import one_line
+
+Redact: TypeAlias = Callable[[str], str]
+"""Takes a text, gives the text that may be stored or logged."""
+
+ERROR_MAX = 500
+"""Characters of an error in a record."""
+
+UNREDACTABLE = "[not stored: redaction failed]"
+
+# Formats as their issuers document them: a fixed prefix is what keeps false alarms out.
+_SECRETS = re.compile(
+    r"""
+    \b(?:sk|rk|pk)[-_](?:[A-Za-z]+[-_])*[A-Za-z0-9_-]{16,}   # OpenAI, Anthropic, Stripe
+    | \b(?:AKIA|ASIA)[A-Z0-9]{16}\b                            # AWS access key id
+    | \bAIza[A-Za-z0-9_-]{35}                                  # Google API key
+    | \bgh[pousr]_[A-Za-z0-9]{36,}                             # GitHub
+    | \bgithub_pat_[A-Za-z0-9_]{22,}
+    | \bglpat-[A-Za-z0-9_-]{20,}                               # GitLab
+    | \bxox[abeoprs]-[A-Za-z0-9-]{10,}                         # Slack
+    | \bhf_[A-Za-z0-9]{30,}                                    # Hugging Face
+    | \blsv2_[a-z]{2}_[A-Za-z0-9_]{30,}                        # LangSmith
+    | \bey[A-Za-z0-9_-]{10,}\.ey[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}   # JSON Web Token
+    | -----BEGIN\ [A-Z ]*PRIVATE\ KEY-----[\s\S]*?(?:-----END\ [A-Z ]*PRIVATE\ KEY-----|\Z)
+    """,
+    re.VERBOSE,
+)
+_NAMED = re.compile(
+    r"""
+    (?P<name>(?:api[-_ ]?key|access[-_ ]?key|secret(?:[-_ ]?key)?|client[-_ ]?secret|passw(?:or)?d
+       |passphrase|auth[-_ ]?token|access[-_ ]?token|refresh[-_ ]?token|bearer|authorization)
+    ["']?\s*[:=]?\s*(?:(?:bearer|basic)\s+)?["']?)
+    (?<=[\s:="'])
+    (?P<value>[^\s"',;&}\]]{6,})
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_URL_PASSWORD = re.compile(r"(?P<before>[a-z][a-z0-9+.-]{0,30}://[^\s:/@]{0,200}:)[^\s/@]{1,500}@")
+
+
+def redact_secrets(text: str) -> str:
+    """Replace what looks like a key, token or password by `[redacted]`.
+
+    Covers the documented key formats of the common model providers, clouds and code hosts, JSON
+    Web Tokens, private keys, passwords in URLs, and values that follow a name such as `api_key=`
+    or `Authorization: Bearer`. It cannot know your own secrets: pass your own function as `redact`
+    for those.
+
+    Args:
+        text: Any text.
+    """
+    text = _SECRETS.sub("[redacted]", text)
+    text = _URL_PASSWORD.sub(r"\g<before>[redacted]@", text)
+    return _NAMED.sub(r"\g<name>[redacted]", text)
+
+
+def safely(redact: Redact | None, faults: FaultLog) -> Redact:
+    """Give a function that redacts and never raises; on failure it withholds the text."""
+    if redact is None:
+        return str
+
+    def redacted(text: str) -> str:
+        try:
+            changed = redact(text)
+        except Exception as error:
+            faults.note("redact a text", error)
+            return UNREDACTABLE
+        return changed if isinstance(changed, str) else UNREDACTABLE
+
+    return redacted
+
+
+def error_text(error: BaseException, redact: Redact = str) -> str:
+    """Write an error as `TypeName: message`: one line, at most 500 characters.
+
+    What a validation error rejected is left out, since it may be a secret: only where, what and of
+    which type is kept.
+
+    Args:
+        error: What was raised.
+        redact: Applied to the message before it is cut.
+    """
+    name = type(error).__name__
+    try:
+        message = _validation_message(error)
+        if message is None:
+            message = str(error)
+    except Exception:  # a foreign __str__ may raise anything
+        message = ""
+    # CancelledError and some timeouts carry only an object's address.
+    if message.startswith("<object object at"):
+        message = ""
+    message = redact(message[:20_000])
+    return one_line(f"{name}: {message}" if message.strip() else name, ERROR_MAX)
+
+
+def _validation_message(error: BaseException) -> str | None:
+    """Describe a pydantic ValidationError (v2 or v1) without the values it rejected."""
+    list_errors = getattr(error, "errors", None)
+    if type(error).__name__ != "ValidationError" or not callable(list_errors):
+        return None
+    try:
+        found: list[Any] = list_errors(include_input=False, include_context=False)
+    except TypeError:
+        found = list_errors()
+    parts = [
+        f"{'.'.join(str(part) for part in item.get('loc', ())) or 'input'}: "
+        f"{item.get('msg', 'invalid')} ({item.get('type', 'invalid')})"
+        for item in found[:10]
+    ]
+    return "; ".join(parts) or "invalid input"

@@ -1,0 +1,111 @@
+"""Tier 3's line format: key=value, one event a line, fit for grep and awk."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from typing import Any
+
+# The specification's fields in the specification's order, then ours. The first `success` that a
+# record has wins, so it stands early for tools and late, on failure, for models.
+_LLM_ORDER = (
+    "phase", "duration_ms", "commis_id", "model", "prompt_tokens", "completion_tokens",
+    "total_tokens", "success", "error", "cost_usd", "trace_id", "span_id",
+)  # fmt: skip
+_TOOL_ORDER = (
+    "tool", "duration_ms", "success", "commis_id", "error", "cost_usd", "trace_id", "span_id",
+)  # fmt: skip
+_COMMIS_ORDER = (
+    "commis_name", "status", "duration_ms", "commis_id", "job_id", "error", "trace_id", "span_id",
+)  # fmt: skip
+_ORDERS = {
+    "llm_call_complete": _LLM_ORDER,
+    "tool_call_complete": _TOOL_ORDER,
+    "commis_complete": _COMMIS_ORDER,
+}
+
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+# Control characters, Unicode line separators, zero-width and direction-changing characters, lone
+# surrogates: whatever could end a line, colour a terminal or hide text.
+_CONTROL = (
+    r"\x00-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff"
+)
+_PLAIN = re.compile(rf"[^\s\"'=\\{_CONTROL}]+\Z")
+_ESCAPED_IN_VALUE = re.compile(rf"[\"=\\{_CONTROL}]")
+_ESCAPED_IN_MESSAGE = re.compile(rf"[{_CONTROL}]")
+_SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
+
+
+class KeyValueFormatter(logging.Formatter):
+    """Writes a log record as `2025-12-15 03:19:33 INFO message key=value ... event=message`.
+
+    All fields given as `extra` are printed: the specification's first and in its order, `event`
+    last, None not at all. A value with a space, a quote, `=` or a control character is quoted and
+    escaped, `=` as `\\x3d`, so that no text from outside can make a second line or a false field.
+    Times are local, as is usual in log files.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._second: tuple[int, str] = (-1, "")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one record as one line."""
+        fields = record.__dict__
+        message = str(record.msg) if not record.args else _message(record)
+        parts = [self._time(record.created), record.levelname, escape_message(message)]
+        order = _ORDERS.get(message, _LLM_ORDER)
+        for name in order:
+            value = fields.get(name)
+            if value is not None:
+                parts.append(f"{name}={quote(value)}")
+        for name, value in fields.items():
+            if name in _STANDARD or name in order or name == "event" or value is None:
+                continue
+            parts.append(f"{quote(name)}={quote(value)}")
+        if record.exc_info and record.exc_info[0] is not None:
+            parts.append(f"traceback={quote(self.formatException(record.exc_info))}")
+        if fields.get("event") is not None:
+            parts.append(f"event={quote(fields['event'])}")
+        return " ".join(parts)
+
+    def _time(self, created: float) -> str:
+        second = int(created)
+        known, text = self._second
+        if known != second:
+            text = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
+            self._second = (second, text)
+        return text
+
+
+def quote(value: Any) -> str:
+    """Write a value so that it is one field and stays on its line."""
+    if value is True or value is False or isinstance(value, int | float):
+        return str(value)
+    try:
+        text = value if isinstance(value, str) else str(value)
+    except Exception:  # a foreign object's __str__ may raise; the line matters more than it
+        text = f"<{type(value).__name__}>"
+    if _PLAIN.match(text):
+        return text
+    return f'"{_ESCAPED_IN_VALUE.sub(_escape, text)}"'
+
+
+def escape_message(message: str) -> str:
+    """Keep a log message on one line; plain text is left as it is."""
+    return _ESCAPED_IN_MESSAGE.sub(_escape, message)
+
+
+def _escape(match: re.Match[str]) -> str:
+    char = match.group()
+    code = ord(char)
+    return _SHORT_ESCAPES.get(char) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError, KeyError):
+        return f"{record.msg} {record.args!r}"

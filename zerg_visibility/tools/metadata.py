@@ -1,0 +1,45 @@
+"""get_commis_metadata: metadata.json as a reader should see it, bounded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from langchain_core.tools import ToolException
+
+from zerg_visibility.records import json_line
+from zerg_visibility.tools.access import ConciergeView
+
+_TEXT_LIMITS = (5_000, 1_000, 200, 40, 10)
+
+
+def read_metadata(view: ConciergeView, job_id: int | str) -> str:
+    """Give the metadata of a commis as JSON; texts in it are cut if it would be too long.
+
+    Raises:
+        ToolException: There is no such commis, or its metadata.json cannot be read.
+    """
+    commis = view.find(job_id)
+    if commis.metadata is None:
+        raise ToolException(
+            f"The metadata.json of {commis.label} cannot be read; "
+            "read_commis_result and get_commis_metrics say what is known without it."
+        )
+    # Through json_line and back: it alone copes with every string that a task may hold.
+    data = orjson.loads(json_line(commis.metadata.to_dict()))
+    text = _indented(data)
+    for limit in _TEXT_LIMITS:
+        if len(text.encode()) <= view.max_bytes:
+            break
+        text = _indented({name: _cut(value, limit) for name, value in data.items()})
+    return text
+
+
+def _indented(data: dict[str, Any]) -> str:
+    return orjson.dumps(data, option=orjson.OPT_INDENT_2).decode()
+
+
+def _cut(value: Any, limit: int) -> Any:
+    if not isinstance(value, str) or len(value) <= limit:
+        return value
+    return f"{value[:limit]}… ({len(value):,} characters in all)"

@@ -1,0 +1,119 @@
+"""ConciergeToolkit: the tools with which a concierge's model reads what its commis did."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, Literal
+
+from langchain_core.runnables import RunnableConfig, run_in_executor
+from langchain_core.tools import BaseTool, BaseToolkit, StructuredTool, ToolException
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from zerg_visibility.errors import ConfigurationError
+from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.tools import arguments
+from zerg_visibility.tools.access import ConciergeView
+from zerg_visibility.tools.files import read_file
+from zerg_visibility.tools.listing import list_recent
+from zerg_visibility.tools.metadata import read_metadata
+from zerg_visibility.tools.metrics import read_metrics
+from zerg_visibility.tools.results import read_result
+from zerg_visibility.tools.search import grep
+
+DEFAULT_MAX_BYTES = 32_000
+"""The most that one answer holds, a header not counted."""
+
+LEAST_MAX_BYTES = 4_000
+"""Below this, an answer could not hold what it must say."""
+
+CONCIERGE_PROMPT = """\
+Each commis you start is a job with a number. Read its answer with read_commis_result, which also \
+says how long it took. list_commis shows recent jobs, grep_commis finds text in them.
+For detailed performance metrics, read 'metrics.jsonl' from the commis directory with \
+read_commis_file, or call get_commis_metrics, which has added them up already."""
+
+
+class ConciergeToolkit(BaseToolkit):
+    """Six tools over a store, for the model that starts commis.
+
+    Every tool works sync and async; file work never blocks an event loop. A mistake that the model
+    can repair becomes a tool message with status "error".
+
+    Args:
+        store: Where the commis live; `CommisStore()` if none is given.
+        owner_id: The tools see exactly the commis of this owner, or, if None, those without one.
+            May be a function of the run's config, for a toolkit shared by several users.
+        max_bytes: The most that one answer may hold, a header not counted; at least 4,000.
+        detail: "full" adds a line with cost, tokens and times to each result.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    store: CommisStore | None = None
+    owner_id: str | Callable[[RunnableConfig], str | None] | None = None
+    max_bytes: int = Field(default=DEFAULT_MAX_BYTES, ge=LEAST_MAX_BYTES)
+    detail: Literal["summary", "full"] = "summary"
+
+    def get_tools(self) -> list[BaseTool]:
+        """Give the tools, to be bound to a model and run by a ToolNode."""
+        store = self.store or CommisStore()
+        return [
+            self._tool(store, "read_commis_result", arguments.ReadCommisResult, read_result),
+            self._tool(store, "read_commis_file", arguments.ReadCommisFile, read_file),
+            self._tool(store, "list_commis", arguments.ListCommis, list_recent),
+            self._tool(store, "grep_commis", arguments.GrepCommis, grep),
+            self._tool(store, "get_commis_metadata", arguments.GetCommisMetadata, read_metadata),
+            self._tool(store, "get_commis_metrics", arguments.GetCommisMetrics, read_metrics),
+        ]
+
+    def _tool(
+        self, store: CommisStore, name: str, schema: type[BaseModel], answer: Callable[..., str]
+    ) -> BaseTool:
+        def run(config: RunnableConfig, **given: Any) -> str:
+            view = ConciergeView(store, self._owner(config), self.max_bytes, self.detail)
+            try:
+                return answer(view, **given)
+            except OSError as error:
+                raise ToolException(
+                    f"The commis store cannot be read just now ({type(error).__name__})."
+                ) from error
+
+        async def run_in_thread(config: RunnableConfig, **given: Any) -> str:
+            return await run_in_executor(None, run, config, **given)
+
+        return StructuredTool.from_function(
+            func=run,
+            coroutine=run_in_thread,
+            name=name,
+            description=inspect.getdoc(schema),
+            args_schema=schema,
+            handle_tool_error=_tell,
+            handle_validation_error=_explain(name, schema),
+        )
+
+    def _owner(self, config: RunnableConfig) -> str | None:
+        owner = self.owner_id(config) if callable(self.owner_id) else self.owner_id
+        if owner is not None and not isinstance(owner, str):
+            raise ConfigurationError(
+                f"the function given as owner_id must return a str or None, "
+                f"not {type(owner).__name__}"
+            )
+        return owner
+
+
+def _tell(error: ToolException) -> str:
+    return f"Error: {error}"
+
+
+def _explain(name: str, schema: type[BaseModel]) -> Callable[[Any], str]:
+    usage = ", ".join(
+        field if info.is_required() else f"{field}={info.default!r}"
+        for field, info in schema.model_fields.items()
+    )
+
+    def explain(error: ValidationError) -> str:
+        # The rejected values are left out: they may be anything, of any length.
+        wrong = dict.fromkeys(str(one["loc"][0]) for one in error.errors() if one["loc"])
+        named = ", ".join(field for field in wrong if field in schema.model_fields)
+        return f"Error: {named or 'The arguments'} cannot be used. Expected: {name}({usage})."
+
+    return explain
