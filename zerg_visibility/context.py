@@ -75,4 +75,6 @@ class CommisContext:
         self.open_calls: set[OpenCall] = set()
 
 
-current_commis: ContextVar[CommisContext | None] = ContextVar("zerg_visibility_commis", default=None)
+current_commis: ContextVar[CommisContext | None] = ContextVar(
+    "zerg_visibility_commis", default=None
+)

@@ -63,7 +63,7 @@ class FaultLog:
         if not speak:
             return
         more = f" ({unsaid} more like it since)" if unsaid else ""
-        try:
+        try:  # noqa: SIM105 - the reason stands at its end
             self._logger.warning(
                 "watching could not %s: %s: %s%s; the graph goes on",
                 doing,
@@ -72,5 +72,5 @@ class FaultLog:
                 more,
                 exc_info=error,
             )
-        except Exception:  # noqa: S110 - already counted above, and there is nowhere left to say it
+        except Exception:  # noqa: S110 - counted above, and nowhere is left to say it
             pass

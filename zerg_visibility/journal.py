@@ -13,7 +13,6 @@ from zerg_visibility.records import (
     CommisRunRecord,
     LLMCallRecord,
     Record,
-    ToolCallRecord,
     json_line,
 )
 from zerg_visibility.redaction import Redact
@@ -185,7 +184,7 @@ class Journal:
         self._totals.add(record)
         if isinstance(record, LLMCallRecord):
             self._had_success = self._had_success or record.success
-        elif isinstance(record, ToolCallRecord) and record.tool_call_id is not None:
+        elif record.tool_call_id is not None:
             self._tries[record.tool_call_id] = self._tries.get(record.tool_call_id, 0) + 1
             if len(self._tries) > MAX_TRIES_REMEMBERED:
                 self._tries.popitem(last=False)

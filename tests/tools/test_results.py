@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import os
+import socket
+import time
+
 import pytest
 
-from tools.samples import THE_USUAL, begun, llm, tool
+from tests.tools.conftest import HOUR_US, Desk
+from tests.tools.samples import THE_USUAL, begun, llm, tool
 from zerg_visibility.analysis.timeline import timeline
 from zerg_visibility.clock import SYSTEM_CLOCK
 from zerg_visibility.store.metadata import CommisMetadata, CommisTotals
 from zerg_visibility.tools.results import describe_last_event, render_result
-
-from .conftest import HOUR_US, Desk
 
 COMMIS_ID = "2025-12-15T04-08-08_calculate-7-6"
 HEADER = f"Result from commis job 123 (commis {COMMIS_ID}):\n\n"
@@ -214,11 +217,11 @@ class TestReadCommisResult:
         now_us = SYSTEM_CLOCK.wall_us()
         made = desk.commis(
             status="running",
-            ago_us=HOUR_US + 270_000_000,
-            starts=(begun("ssh_exec", now_us - 2 * HOUR_US - 30_000_000),),
+            ago_us=HOUR_US + 245_000_000,
+            starts=(begun("ssh_exec", now_us - 2 * HOUR_US - 5_000_000),),
         )
         for name in ("metadata.json", "started.jsonl"):
-            _age(made.folder / name, 3600 + 30)
+            _age(made.folder / name, 3600 + 5)
         assert desk.answer("read_commis_result", job_id=1) == (
             f"Result from {made.label}:\n\n"
             "Not finished: status running, 1h 4m since it started.\n"
@@ -232,7 +235,7 @@ class TestReadCommisResult:
             status="running",
             pid=2**22 + 1,  # beyond the largest process id of Linux
             pid_started="never",
-            host=_host(),
+            host=socket.gethostname(),
             ago_us=3 * HOUR_US,
         )
         _age(made.folder / "metadata.json", 2 * 3600)
@@ -244,15 +247,17 @@ class TestReadCommisResult:
         )
 
     def test_a_long_result_is_shortened_in_its_middle(self, desk: Desk):
-        lines = [f"line {number} {'x' * 90}\n" for number in range(1, 1001)]
+        lines = [f"line {number:4} {'x' * 90}\n" for number in range(1, 1001)]
         desk.commis(duration_ms=1, result="".join(lines))
         answer = desk.answer("read_commis_result", job_id=1, toolkit={"max_bytes": 5000})
-        header, _, body = answer.partition("Execution time: 1ms\n\n")
+        _, _, body = answer.partition("Execution time: 1ms\n\n")
         assert len(body.encode()) <= 5000
-        assert body.startswith(lines[0])
-        assert body.endswith(lines[-1])
-        assert "left out here: lines 21 to 980. Ask for them with read_commis_file, " in body
-        assert "file_path='result.txt', start_line=21, max_lines=" in body
+        assert body == (
+            "".join(lines[:20])
+            + "[960 lines and 96,960 bytes left out here: lines 21 to 980. Ask for them with "
+            "read_commis_file, file_path='result.txt', start_line=21, max_lines=40.]\n"
+            + "".join(lines[980:])
+        )
 
     @pytest.mark.parametrize("broken", [b"", b'{"comm', b"[1]", b'{"duration_ms": "fast"}', None])
     def test_broken_metadata_still_gives_what_is_readable(self, desk: Desk, broken):
@@ -280,14 +285,5 @@ class TestReadCommisResult:
 
 
 def _age(path, seconds: int) -> None:
-    import os
-    import time
-
     then = time.time() - seconds
     os.utime(path, (then, then))
-
-
-def _host() -> str:
-    import socket
-
-    return socket.gethostname()

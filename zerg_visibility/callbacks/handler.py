@@ -8,7 +8,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from langgraph.callbacks import GraphCallbackHandler, GraphInterruptEvent
@@ -46,7 +46,7 @@ from zerg_visibility.words import one_line
 NAME_MAX = 200
 """Characters of a model's or tool's name in a record; both can come from outside."""
 
-P = ParamSpec("P")
+HookT = TypeVar("HookT", bound=Callable[..., None])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,14 +68,12 @@ class HandlerStats:
     open_runs: int
 
 
-def _guarded(
-    hook: Callable[Concatenate[VisibilityCallbackHandler, P], None],
-) -> Callable[Concatenate[VisibilityCallbackHandler, P], None]:
+def _guarded(hook: HookT) -> HookT:
     """Keep what a hook raises from the graph: it is counted and logged instead."""
     doing = f"handle {hook.__name__}"
 
     @functools.wraps(hook)
-    def guarded(self: VisibilityCallbackHandler, *args: P.args, **kwargs: P.kwargs) -> None:
+    def guarded(self: VisibilityCallbackHandler, *args: Any, **kwargs: Any) -> None:
         try:
             hook(self, *args, **kwargs)
         except Exception as error:
@@ -83,7 +81,7 @@ def _guarded(
             if self.raise_error:
                 raise
 
-    return guarded
+    return cast("HookT", guarded)
 
 
 class VisibilityCallbackHandler(GraphCallbackHandler):
@@ -250,7 +248,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         self._start(call, call.name or serialized_name(serialized, kwargs.get("name")) or "model")
 
     # Old-style models have prompts where chat models have messages; nothing else differs.
-    on_llm_start = on_chat_model_start
+    on_llm_start = on_chat_model_start  # type: ignore[assignment]
 
     @_guarded
     def on_llm_new_token(self, token: Any, *, run_id: UUID, **_: Any) -> None:  # noqa: ARG002
@@ -521,9 +519,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
             self.faults.note("store a tool's output", error)
             return None
 
-    def _record_llm(
-        self, call: OpenCall, ended_ns: int, answer: Answer, error: str | None
-    ) -> None:
+    def _record_llm(self, call: OpenCall, ended_ns: int, answer: Answer, error: str | None) -> None:
         success = error is None
         journal = call.journal
         phase = call.hint

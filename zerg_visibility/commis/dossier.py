@@ -272,7 +272,7 @@ class Dossier:
             return
         with self._lock:
             now = time.monotonic()
-            if self._on_disk or now - self._tried_at < RETRY_AFTER_S:
+            if now - self._tried_at < RETRY_AFTER_S:
                 return
             self._tried_at = now
             try:

@@ -7,9 +7,16 @@ every stream mode, interrupts and time travel see the graph that they would have
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Collection,
+    Generator,
+    Iterator,
+)
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.pregel import Pregel
@@ -108,7 +115,7 @@ def create_commis_node(
         },
     )
     # A shallow copy, as copy.copy makes it, but of the other class.
-    node = watched.__new__(watched)
+    node: GraphT = object.__new__(watched)
     vars(node).update(vars(graph))
     return node
 
@@ -119,22 +126,25 @@ class WatchedGraph(_Graph):
     commis_options: ClassVar[CommisOptions]
     commis_handler: ClassVar[VisibilityCallbackHandler]
 
-    def stream(  # type: ignore[override]  # passes everything on as it is
-        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+    def stream(
+        self,
+        input: Any,  # noqa: A002 - LangGraph's name
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
     ) -> Iterator[Any]:
         """Stream the graph, as a segment of a commis."""
         segment = self._open(input, config)
         if segment is None:
             yield from super().stream(input, config, **kwargs)
             return
-        chunks = super().stream(input, segment.config, **kwargs)
+        chunks = cast("Generator[Any, None, None]", super().stream(input, segment.config, **kwargs))
         latest = self._state_chunk(config, kwargs)
         limited = self.step_timeout is not None
         try:
             while True:
                 with segment.active():
                     try:
-                        chunk = next(chunks)  # type: ignore[call-overload]
+                        chunk = next(chunks)
                     except StopIteration:
                         break
                 if latest is not None:
@@ -142,15 +152,18 @@ class WatchedGraph(_Graph):
                 yield chunk
         except BaseException as error:
             with segment.active():
-                chunks.close()  # type: ignore[attr-defined]
+                chunks.close()
             segment.end(error, has_own_limit=limited)
             raise
         segment.end(None, has_own_limit=limited)
         if latest is not None and latest.found:
             yield latest.like_it(self._changed(latest.state, segment))
 
-    async def astream(  # type: ignore[override]  # passes everything on as it is
-        self, input: Any, config: RunnableConfig | None = None, **kwargs: Any
+    async def astream(
+        self,
+        input: Any,  # noqa: A002 - LangGraph's name
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
     ) -> AsyncIterator[Any]:
         """Stream the graph asynchronously, as a segment of a commis."""
         segment = self._open(input, config)
@@ -158,14 +171,14 @@ class WatchedGraph(_Graph):
             async for chunk in super().astream(input, config, **kwargs):
                 yield chunk
             return
-        chunks = super().astream(input, segment.config, **kwargs)
+        chunks = cast("AsyncGenerator[Any, None]", super().astream(input, segment.config, **kwargs))
         latest = self._state_chunk(config, kwargs)
         limited = self.step_timeout is not None
         try:
             while True:
                 with segment.active():
                     try:
-                        chunk = await anext(chunks)  # type: ignore[arg-type]
+                        chunk = await anext(chunks)
                     except StopAsyncIteration:
                         break
                 if latest is not None:
@@ -173,7 +186,7 @@ class WatchedGraph(_Graph):
                 yield chunk
         except BaseException as error:
             with segment.active():
-                await chunks.aclose()  # type: ignore[attr-defined]
+                await chunks.aclose()
             segment.end(error, has_own_limit=limited)
             raise
         segment.end(None, has_own_limit=limited)

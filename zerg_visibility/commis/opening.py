@@ -23,6 +23,7 @@ from zerg_visibility.redaction import safely
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.words import one_line
 
+
 def open_segment(
     options: CommisOptions,
     fallback: VisibilityCallbackHandler,

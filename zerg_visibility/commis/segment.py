@@ -7,7 +7,7 @@ graph does never depends on them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -93,12 +93,10 @@ class Segment:
         try:
             yield
         finally:
-            try:
+            # A stream that its reader abandoned is finished by the garbage collector, in a context
+            # of its own, where there is nothing to put back.
+            with suppress(ValueError):
                 current_commis.reset(token)
-            except ValueError:
-                # A stream that its reader abandoned is finished by the garbage collector, in a
-                # context of its own; there is nothing to put back there.
-                pass
 
     def end(self, error: BaseException | None, *, has_own_limit: bool) -> None:
         """Close the segment: whatever can fail in here fails alone, and never reaches the graph.
@@ -173,7 +171,7 @@ class Segment:
         except Exception as error:
             self._handler.faults.note("make a result text of a commis's state", error)
             text = result_text(state, self._given) if give is not None else str(state)
-        self.result = journal.redact(text if isinstance(text, str) else str(text))
+        self.result = journal.redact(str(text))
         if "result" in self._options.capture:
             self._dossier.store_result(self.result)
 

@@ -39,11 +39,11 @@ _SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\
 
 
 class KeyValueFormatter(logging.Formatter):
-    """Writes a log record as `2025-12-15 03:19:33 INFO message key=value ... event=message`.
+    r"""Writes a log record as `2025-12-15 03:19:33 INFO message key=value ... event=message`.
 
     All fields given as `extra` are printed: the specification's first and in its order, `event`
     last, None not at all. A value with a space, a quote, `=` or a control character is quoted and
-    escaped, `=` as `\\x3d`, so that no text from outside can make a second line or a false field.
+    escaped, `=` as `\x3d`, so that no text from outside can make a second line or a false field.
     Times are local, as is usual in log files.
     """
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MAX_OPEN_FILES = 64
-"""Append files held open by one process; the longest opened is closed first and reopened at need."""
+"""Append files that one process holds open; beyond it, the longest opened is closed first."""
 
 _temporary_numbers = itertools.count(1)
 

@@ -24,7 +24,7 @@ SLUG_MAX = 30
 FILE_STEM_MAX = 60
 """Characters of a tool's name in a file name."""
 
-# What a commis id or concierge id that we made can look like; nothing else is ever joined to a path.
+# What an id that we made can look like; nothing else is ever joined to a path.
 _OWN_ID = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}_[a-z0-9]+(?:-[a-z0-9]+)*\Z", re.ASCII)
 _JOB_ID = re.compile(r"[1-9]\d{0,17}\Z", re.ASCII)
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")

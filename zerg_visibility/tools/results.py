@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
 
 from zerg_visibility import words
 from zerg_visibility.analysis.timeline import Timeline, call_name, timeline
@@ -84,7 +83,7 @@ def render_result(
     timeline: Timeline | None = None,
     last_event: str | None = None,
     now_us: int | None = None,
-    detail: Literal["summary", "full"] = "summary",
+    detail: str = "summary",
 ) -> str:
     """Put a commis's answer in the words that the concierge's model reads.
 
