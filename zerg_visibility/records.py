@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias
 import orjson
 
 from zerg_visibility.clock import format_us, parse_us
+from zerg_visibility.typed import checked_fields
 
 CommisStatus: TypeAlias = Literal[
     "running", "success", "failed", "interrupted", "cancelled", "timeout", "lost"
@@ -77,16 +78,12 @@ class TimedRecord:
             ValueError: A field that every record has is missing or malformed.
         """
         try:
-            start_us = parse_us(data["start_ts"])
-            end_us = parse_us(data["end_ts"])
+            values = checked_fields(cls, data)
+            values["start_us"] = parse_us(data["start_ts"])
+            values["end_us"] = parse_us(data["end_ts"])
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not a {cls.event} record: {error!r}") from error
-        derived = {"event", "start_ts", "end_ts", "duration_ms"}
-        known = {name: data[name] for name in cls._names if name in data and name not in derived}
-        try:
-            return cls(start_us=start_us, end_us=end_us, **known)
-        except TypeError as error:
-            raise ValueError(f"not a {cls.event} record: {error}") from error
+        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,12 +234,9 @@ class CallStart:
             ValueError: A field is missing or malformed.
         """
         try:
-            return cls(
-                event=data["event"],
-                name=data["name"],
-                span_id=data["span_id"],
-                start_us=parse_us(data["start_ts"]),
-            )
+            values = checked_fields(cls, data)
+            values["start_us"] = parse_us(data["start_ts"])
+            return cls(**values)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not a line of started.jsonl: {error!r}") from error
 

@@ -1,28 +1,11 @@
-import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from zerg_visibility.clock import format_us
-from zerg_visibility.records import (
-    CallStart,
-    CommisRunRecord,
-    LLMCallRecord,
-    Record,
-    ToolCallRecord,
-    json_line,
-)
+from tests.cli.samples import Maker
 from zerg_visibility.store.commis import CommisStore
-from zerg_visibility.store.layout import METRICS, STARTED
 from zerg_visibility.store.liveness import this_process
-from zerg_visibility.store.metadata import CommisMetadata, CommisTotals
-
-SECOND = 1_000_000
-REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -35,88 +18,6 @@ def clean_environment(monkeypatch, tmp_path):
 @pytest.fixture
 def store(tmp_path) -> CommisStore:
     return CommisStore(tmp_path / "data")
-
-
-def llm(start_us: int, ms: int, **fields) -> LLMCallRecord:
-    given = {
-        "model": "gpt-5-mini",
-        "phase": "initial",
-        "prompt_tokens": 1200,
-        "completion_tokens": 34,
-        "total_tokens": 1234,
-        "span_id": f"{start_us % 16**16:016x}",
-        **fields,
-    }
-    return LLMCallRecord(start_us=start_us, end_us=start_us + 1000 * ms, **given)
-
-
-def tool(start_us: int, ms: int, **fields) -> ToolCallRecord:
-    given = {"tool": "ssh_exec", "span_id": f"{start_us % 16**16:016x}", **fields}
-    return ToolCallRecord(start_us=start_us, end_us=start_us + 1000 * ms, **given)
-
-
-def run(start_us: int, ms: int, **fields) -> CommisRunRecord:
-    return CommisRunRecord(start_us=start_us, end_us=start_us + 1000 * ms, **fields)
-
-
-def start(start_us: int, event: str, name: str, span_id: str = "ab" * 8) -> CallStart:
-    return CallStart(event=event, name=name, span_id=span_id, start_us=start_us)
-
-
-def append(store: CommisStore, commis_id: str, *records: Record) -> None:
-    file = store.append_file(store.folder(commis_id) / METRICS)
-    for record in records:
-        file.append(json_line(record.to_dict()))
-    file.close()
-
-
-class Maker:
-    """Makes commis as they lie on disk, each a little younger than the one before."""
-
-    def __init__(self, store: CommisStore) -> None:
-        self.store = store
-        self.begun_us = time.time_ns() // 1000 - 600 * SECOND
-
-    def __call__(
-        self,
-        task: str = "Calculate 7*6",
-        records: Callable[[int], list[Record]] = lambda t: [],
-        starts: Callable[[int], list[CallStart]] = lambda t: [],
-        **fields,
-    ) -> CommisMetadata:
-        begun = fields.pop("begun_us", self.begun_us)
-        self.begun_us += SECOND
-        commis_id, job_id = self.store.create(task, begun)
-        made = records(begun)
-        append(self.store, commis_id, *made)
-        if begins := starts(begun):
-            file = self.store.append_file(self.store.folder(commis_id) / STARTED)
-            for item in begins:
-                file.append(json_line(item.to_dict()))
-            file.close()
-        status = fields.get("status", "success")
-        end = max([begun, *(record.end_us for record in made)])
-        ended = {
-            "finished_at": format_us(end),
-            "duration_ms": (end - begun) // 1000,
-            "wall_ms": (end - begun) // 1000,
-        }
-        metadata = CommisMetadata(
-            **{
-                "commis_id": commis_id,
-                "job_id": job_id,
-                "name": "research",
-                "task": task,
-                "status": status,
-                "created_at": format_us(begun),
-                "started_at": format_us(begun),
-                "totals": CommisTotals.of(made),
-                **({} if status == "running" else ended),
-                **fields,
-            }
-        )
-        self.store.save_metadata(metadata)
-        return metadata
 
 
 @pytest.fixture
@@ -142,18 +43,3 @@ def dead() -> dict[str, object]:
     return {
         "status": "running", "pid": child.pid, "pid_started": "gone:1", "host": mark.host,
     }  # fmt: skip
-
-
-def environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(REPOSITORY), **more}
-
-
-def zerg(*arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run the command as a user's shell does."""
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "zerg_visibility", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=environment(**more),
-    )

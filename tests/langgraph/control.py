@@ -140,6 +140,7 @@ def tool_answered(watch: Watch):
     "two commis by Send, both interrupted, answered one by one",
     commis("research", "success", llm(node="work"), segments=2),
     commis("research", "success", llm(node="work"), segments=3),
+    any_order=True,
 )
 def answered_one_by_one(watch: Watch):
     builder = StateGraph(MessagesState).add_node("research", watch.commis(pausing("?")(watch)))

@@ -62,7 +62,7 @@ class ScriptedModel(BaseChatModel):
         return params
 
     def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
-        return self.bind(tools=[getattr(t, "name", str(t)) for t in tools])
+        return self.bind(tools=[getattr(t, "name", str(t)) for t in tools], **kwargs)
 
     def _next(self) -> Any:
         line = self.script[min(len(self.calls), len(self.script) - 1)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -38,11 +38,13 @@ class CommisStarted:
     """A commis began, was resumed, or was found at work when following began.
 
     Args:
-        commis: Its metadata; `segments` above 1 means resumed or retried.
+        commis: Its metadata.
+        resumed: Whether it was seen before, and is at work again after an interrupt or a failure.
         at_us: When, in microseconds since 1970.
     """
 
     commis: CommisMetadata
+    resumed: bool
     at_us: int
 
 
@@ -151,6 +153,7 @@ class Follower:
         self._store = store
         self._clock = clock
         self._newest = store.newest_job()
+        self._there_before = self._newest
         self._old = 0 if from_start else self._newest
         self._next = 1 if from_start else max(1, self._newest - MAX_ENDED + 1)
         self._pending: dict[int, float] = {}
@@ -177,12 +180,13 @@ class Follower:
     def _discover(self) -> None:
         self._newest = self._store.newest_job()
         if self._newest < self._next - 1:  # the store was emptied and begun anew
-            self._next, self._old = 1, 0
+            self._next, self._old, self._there_before = 1, 0, 0
             self._followed.clear()
             self._pending.clear()
         now = self._clock.monotonic_ns() / 1e9
         for job_id in range(self._next, min(self._newest, self._next + JOBS_PER_POLL - 1) + 1):
-            self._pending[job_id] = now + PENDING_S
+            # A number that was there before has lost its commis for good.
+            self._pending[job_id] = now + (PENDING_S if job_id > self._there_before else 0)
             self._next = job_id + 1
         for job_id, deadline in list(self._pending.items()):
             try:
@@ -214,7 +218,7 @@ class _Followed:
         self._job_id = job_id
         self._commis_id = commis_id
         self._metadata_path = folder / METADATA
-        self._signature: tuple[int, int, int] | None = None
+        self._signature = (0, 0, 0)  # inode, modification, size of metadata.json
         self._written: CommisMetadata | None = None
         self._seen: CommisMetadata | None = None
         self._read_until = 0.0
@@ -237,9 +241,13 @@ class _Followed:
         if seen is None:
             return []
         news: list[News] = []
-        new_segment = before is None or (changed and seen.segments > before.segments)
-        if new_segment or (self.at_work and before is not None and before.status != "running"):
-            news.append(CommisStarted(commis=seen, at_us=self._start_us(seen)))
+        if before is None:
+            at_us = seen.started_us or self._clock.wall_us()
+            news.append(CommisStarted(commis=seen, resumed=False, at_us=at_us))
+        elif changed and seen.segments > before.segments:
+            # Only the first start is written down; a later one rewrites the file.
+            at_us = self._signature[1] // 1000
+            news.append(CommisStarted(commis=seen, resumed=True, at_us=at_us))
         now = self._clock.monotonic_ns() / 1e9
         was_at_work = bool(news) or (before is not None and before.status == "running")
         if self.at_work or was_at_work:
@@ -261,9 +269,10 @@ class _Followed:
         changed = signature != self._signature
         if changed:
             try:
-                self._written = self._store.written_metadata(self._commis_id)
+                written = self._store.written_metadata(self._commis_id)
             except MetadataUnreadableError:
                 return False
+            self._written = replace(written, job_id=self._job_id)
             self._signature = signature
         if self._written is not None:
             self._seen = self._written.seen_now()
@@ -279,12 +288,6 @@ class _Followed:
                 yield LineUnreadable(commis=seen, at_us=self._clock.wall_us())
             else:
                 yield RecordSeen(commis=seen, record=record, line=line, at_us=record.end_us)
-
-    def _start_us(self, seen: CommisMetadata) -> int:
-        if seen.segments > 1 and self._signature is not None:
-            # Only the first start is written down; a later one rewrites the file.
-            return self._signature[1] // 1000
-        return seen.started_us or self._clock.wall_us()
 
     def _end_us(self, seen: CommisMetadata) -> int:
         if seen.finished_at is not None and seen.status != "lost":

@@ -18,6 +18,7 @@ from zerg_visibility.callbacks.outcomes import output_text, read_outcome
 from zerg_visibility.callbacks.runs import OpenCall, OpenRun, RootRun, RunTable
 from zerg_visibility.callbacks.starts import (
     node_attempt,
+    output_schemas,
     phase_hint,
     requested_model,
     retry_attempt,
@@ -245,6 +246,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         call = self._new_call("llm_call", run_id, parent_run_id, metadata or {}, tags)
         call.name = requested_model(metadata or {}, kwargs.get("invocation_params"))
         call.hint = phase_hint(metadata or {}, tags)
+        call.schemas = output_schemas(kwargs.get("options"))
         self._start(call, call.name or serialized_name(serialized, kwargs.get("name")) or "model")
 
     # Old-style models have prompts where chat models have messages; nothing else differs.
@@ -367,8 +369,10 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
             record: The segment as a record.
             outer: The journal of the commis that started it; None if the concierge did.
         """
+        survived = record.status in {"success", "interrupted"}
         for call in list(commis.open_calls):
-            self._close_call(call, reason)
+            # A node that was cancelled without ending its commis had run into its own time limit.
+            self._close_call(call, "timeout" if call.cut and survived else reason)
         if outer is None and commis.root.concierge_id is not None:
             outer = self._concierge_journal(commis.root)
         self._emit(record, outer, log=True)
@@ -425,6 +429,10 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         call.attempt = max(
             1 if commis is None else commis.attempt, node_attempt(), retry_attempt(tags)
         )
+        if call.attempt > 1 and commis is not None and commis.open_calls:
+            # The attempt before ran into its node's time limit, or there would be none after it.
+            for earlier in [c for c in commis.open_calls if c.cut and c.try_key == call.try_key]:
+                self._close_call(earlier, "timeout")
         if call.journal is not None and call.try_key:
             call.attempt = max(call.attempt, 1 + call.journal.tries(call.try_key))
         return call
@@ -476,6 +484,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
                 # It may have been cancelled without a word, or go on in the background: a real end
                 # still counts, but if none comes, it did not last longer than this.
                 call.stopped_ns = self.clock.monotonic_ns()
+                call.cut = isinstance(error, asyncio.CancelledError)
 
     def _close_call(self, open_call: OpenCall, reason: str) -> None:
         call = self._runs.pop_call(open_call.run_id)
@@ -524,7 +533,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         journal = call.journal
         phase = call.hint
         if journal is not None:
-            asks = bool(answer.tool_names)
+            asks = not call.schemas.issuperset(answer.tool_names)
             phase = journal.phase(call.hint, success=success, asks_for_tools=asks)
             if call.try_key:
                 if success:

@@ -92,6 +92,7 @@ class OpenCall(OpenRun):
         "attempt",
         "cancelled",
         "context",
+        "cut",
         "first_token_ns",
         "hint",
         "journal",
@@ -102,6 +103,7 @@ class OpenCall(OpenRun):
         "parent_span_id",
         "redact",
         "run_id",
+        "schemas",
         "span_id",
         "start_ns",
         "start_us",
@@ -136,6 +138,10 @@ class OpenCall(OpenRun):
         """When it must have stopped at the latest, if no end was reported."""
         self.cancelled = False
         """Whether its cancellation was reported; why is known only when the commis ends."""
+        self.cut = False
+        """Whether the node around it was cancelled, and it must have been so with it."""
+        self.schemas: frozenset[str] = frozenset()
+        """Output schemas that the model answers as if they were tools."""
         self.answer: Answer | None = None
         """What had arrived when it was cancelled."""
 

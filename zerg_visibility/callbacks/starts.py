@@ -72,3 +72,16 @@ def node_attempt() -> int:
     except (RuntimeError, KeyError, AttributeError):
         return 1  # called outside of any graph
     return getattr(info, "node_attempt", 1)
+
+
+def output_schemas(options: Any) -> frozenset[str]:
+    """Name the schemas of `with_structured_output`, which models answer as if they were tools.
+
+    Args:
+        options: What the start hook of a chat model gets under this name.
+    """
+    found = options.get("ls_structured_output_format") if isinstance(options, Mapping) else None
+    schema = found.get("schema") if isinstance(found, Mapping) else None
+    if not isinstance(schema, Mapping):
+        return frozenset()
+    return frozenset(str(schema[key]) for key in ("title", "name") if schema.get(key))

@@ -15,13 +15,14 @@ from zerg_visibility.cli.checks import (
     examine,
 )
 from zerg_visibility.cli.options import json_option, root_option
-from zerg_visibility.cli.output import clean, make_console, write_json
+from zerg_visibility.cli.output import clean, folded, make_console, on_terminal, write_json
 from zerg_visibility.cli.probing import check_log_lines, check_recording, probe
 from zerg_visibility.settings import DEFAULT_LOG_PATH
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.words import counted
 
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red"}
+_INDENT = " " * 20
 
 
 @click.command()
@@ -76,14 +77,15 @@ def _print(finding: Finding) -> None:
     from rich.text import Text
 
     console = make_console()
-    line = Text.assemble(
-        (finding.state.ljust(8), _STYLES[finding.state]),
-        (finding.check.ljust(12), "bold"),
-        clean(finding.summary, 1000),
-    )
-    console.print(line, soft_wrap=True)
-    indent = " " * 20
+    room = console.width - len(_INDENT) if on_terminal() else None
+    state = (finding.state.ljust(8), _STYLES[finding.state])
+    lead = Text.assemble(state, (finding.check.ljust(12), "bold"))
+    for line in folded(clean(finding.summary, 1000), room):
+        console.print(lead + Text(line), soft_wrap=True)
+        lead = Text(_INDENT)
     for detail in finding.details:
-        console.print(Text(indent + clean(detail, 1000), style="dim"), soft_wrap=True)
+        for line in folded(clean(detail, 1000), room):
+            console.print(Text(_INDENT + line, style="dim"), soft_wrap=True)
     if finding.cure is not None:
-        console.print(Text.assemble(f"{indent}try: ", (finding.cure, "cyan")), soft_wrap=True)
+        # Never broken, since it is there to be copied.
+        console.print(Text.assemble(f"{_INDENT}try: ", (finding.cure, "cyan")), soft_wrap=True)

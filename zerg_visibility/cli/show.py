@@ -193,9 +193,12 @@ def _share(
 
 
 def _files(view: CommisView) -> Iterator[Text]:
+    from rich.text import Text
+
     outputs = [name for name in view.files if name.startswith(f"{TOOL_CALLS}/")]
     names = [clean(name, 200) for name in view.files if name not in outputs]
     if outputs:
         names.append(f"{TOOL_CALLS}/ ({counted(len(outputs), 'tool output')})")
-    yield _field("files", f"{view.folder}/")
-    yield _field("", "  ".join(names) or "none")
+    # Not behind a label, so that it fits on a line and can be copied.
+    yield Text(f"{view.folder}/")
+    yield Text(f"  {'  '.join(names) or 'is empty'}", style="dim")

@@ -94,7 +94,7 @@ def to_dict(item: News) -> dict[str, Any]:
     if isinstance(item, CommisStarted):
         return {
             "event": "commis_started", **whose, "name": commis.name, "task": commis.task,
-            "segments": commis.segments, "start_ts": format_us(item.at_us),
+            "segments": commis.segments, "resumed": item.resumed, "start_ts": format_us(item.at_us),
         }  # fmt: skip
     if isinstance(item, CommisEnded):
         return {
@@ -118,7 +118,7 @@ def parts(item: News) -> list[tuple[str, str]]:
         (f"{clean(commis.name, 20):<12}", ""),
     ]
     if isinstance(item, CommisStarted):
-        word = "started" if commis.segments == 1 else f"resumed, segment {commis.segments}"
+        word = f"resumed, segment {commis.segments}" if item.resumed else "started"
         return [*line, (f"{word}: {clean(commis.task, 200)}", STATUS_STYLES["running"])]
     if isinstance(item, CommisEnded):
         took = "" if commis.duration_ms is None else f" after {duration(commis.duration_ms)}"

@@ -195,6 +195,7 @@ def _line(row: Row, scale: Scale, label_width: int, glyphs: Glyphs) -> Text:
     tokens = "" if row.tokens is None else f"{row.tokens:,}"
     word = "stopped" if row.cut else "open" if row.open else "failed" if row.failed else tokens
     line.append(word.rjust(_TOKEN_COLUMNS), style="yellow" if row.open else style)
+    line.rstrip()
     return line
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
-from zerg_visibility.clock import format_for_name, format_us, parse_us
+from zerg_visibility.clock import format_for_name, format_us
 from zerg_visibility.errors import MetadataUnreadableError
 from zerg_visibility.faults import FaultLog
 from zerg_visibility.journal import Journal
@@ -183,6 +183,7 @@ class Dossier:
                 segments=now.segments + repeated,
                 attempts=now.attempts + again,
                 started_at=now.started_at or format_us(start_us),
+                segment_started_at=format_us(start_us),
                 pid=mark.pid,
                 pid_started=mark.pid_started,
                 host=mark.host,
@@ -318,10 +319,10 @@ shelf = DossierShelf()
 
 
 def _unfinished_us(metadata: CommisMetadata, records: tuple[Record, ...]) -> int:
-    """Estimate how long a segment worked whose process died: from its first call to its last."""
-    since = parse_us(metadata.finished_at) if metadata.finished_at else 0
-    spans = [(r.start_us, r.end_us) for r in records if r.start_us >= since]
-    return max(end for _, end in spans) - min(start for start, _ in spans) if spans else 0
+    """Estimate how long a segment worked whose process died: until its last finished call."""
+    since_us = metadata.segment_started_us
+    ends = [record.end_us for record in records]
+    return 0 if since_us is None or not ends else max(0, max(ends) - since_us)
 
 
 def _redacted(value: Any, redact: Redact) -> Any:

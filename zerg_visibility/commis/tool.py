@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -18,8 +19,11 @@ from zerg_visibility.commis.options import CAPTURES
 from zerg_visibility.commis.segment import Segment
 from zerg_visibility.errors import ConfigurationError
 from zerg_visibility.redaction import Redact
+from zerg_visibility.store import layout
 from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.tools.excerpt import excerpt
 from zerg_visibility.tools.results import render_result
+from zerg_visibility.tools.toolkit import DEFAULT_MAX_BYTES
 
 
 class CommisTask(BaseModel):
@@ -152,7 +156,11 @@ class _Answer:
             if self._error is not None:
                 raise self._error
             return "The commis ran, but could not be watched; its result is not known."
-        text = render_result(self._segment.metadata, self._segment.result)
+        result = self._segment.result
+        if result is not None:
+            data = io.BytesIO(result.encode("utf-8", "replace"))
+            result = excerpt(data, layout.RESULT, DEFAULT_MAX_BYTES).text
+        text = render_result(self._segment.metadata, result)
         if self._error is not None:
             raise ToolException(text) from self._error
         return text

@@ -1,1 +1,1 @@
-"""The main job: commis that inspect a real folder."""
+"""The main job: a concierge and its commis, at work on a real folder."""

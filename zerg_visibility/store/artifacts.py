@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -15,6 +16,18 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without O_NONBLOCK, opening a pipe that nobody writes to would hang.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
+_NOT_THERE = {
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.ELOOP,  # a symbolic link
+    errno.EMLINK,  # the same on FreeBSD
+    errno.EISDIR,
+    errno.ENXIO,  # a socket
+    errno.ENAMETOOLONG,
+    errno.EINVAL,
+    errno.EILSEQ,
+}
+
 
 def open_artifact(folder: Path, file_path: str) -> BinaryIO:
     """Open a regular file inside a commis's directory.
@@ -27,7 +40,8 @@ def open_artifact(folder: Path, file_path: str) -> BinaryIO:
         file_path: Untrusted; relative, parts separated by "/".
 
     Raises:
-        FileNotInCommisError: There is no such regular file, whatever the reason.
+        FileNotInCommisError: There is no such regular file.
+        OSError: It cannot be opened just now: too many open files, no permission, a broken disk.
     """
     parts = relative_parts(file_path)
     if parts is None:
@@ -42,8 +56,10 @@ def open_artifact(folder: Path, file_path: str) -> BinaryIO:
             file_fd = os.open(parts[-1], _FILE, dir_fd=fd)
         finally:
             os.close(fd)
-    except (OSError, ValueError) as error:
-        raise FileNotInCommisError(file_path) from error
+    except OSError as error:
+        if error.errno in _NOT_THERE:
+            raise FileNotInCommisError(file_path) from error
+        raise
     if not stat.S_ISREG(os.fstat(file_fd).st_mode):
         os.close(file_fd)
         raise FileNotInCommisError(file_path)

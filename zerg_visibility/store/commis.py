@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import replace
@@ -34,6 +35,16 @@ from zerg_visibility.store.reading import LinesRead, in_flight, read_records, re
 
 MAX_KEYS_IN_MEMORY = 4096
 """Resumable runs remembered by one process; older ones are found on disk, if a checkpointer is."""
+
+UNREADABLE = "?"
+"""The name of a commis whose metadata.json cannot be read."""
+
+MAX_TOO_OLD = 100
+"""Commis in a row that are too old, after which no newer one is expected: a clock step or a start
+time that somebody edited must not hide what lies behind it."""
+
+NEWBORN_S = 10.0
+"""A commis without a metadata.json is taken as just beginning for so many seconds."""
 
 
 class CommisStore:
@@ -112,7 +123,10 @@ class CommisStore:
             MetadataUnreadableError: metadata.json is missing or is not valid.
         """
         try:
-            data = (self.folder(commis_id) / layout.METADATA).read_bytes()
+            with open_artifact(self.folder(commis_id), layout.METADATA) as file:
+                data = file.read()
+        except FileNotFoundError as error:
+            raise MetadataUnreadableError(f"commis {commis_id} has no metadata.json") from error
         except OSError as error:
             raise MetadataUnreadableError(
                 f"metadata.json of commis {commis_id} cannot be read ({error.strerror})"
@@ -138,13 +152,18 @@ class CommisStore:
             owner: Only those of this owner, if any_owner is False.
             any_owner: Whether to show all owners' commis, which is for operators.
         """
+        too_old = 0
         for job_id in range(self.newest_job(), 0, -1):
             commis_id = self._read_job(job_id)
             if commis_id is None:
                 continue
             found = self._metadata_or_stub(commis_id, job_id)
             if since_us is not None and (found.started_us or 0) < since_us:
-                return
+                too_old += 1
+                if too_old == MAX_TOO_OLD:
+                    return
+                continue
+            too_old = 0
             if not any_owner and found.owner_id != owner:
                 continue
             if status is None or found.status == status:
@@ -171,7 +190,11 @@ class CommisStore:
     def calls_in_flight(self, commis_id: str) -> tuple[CallStart, ...]:
         """Give the calls that began and have no record."""
         starts = read_starts(self.folder(commis_id) / layout.STARTED)
-        return in_flight(starts, self.records(commis_id))
+        try:
+            since_us = self.written_metadata(commis_id).segment_started_us or 0
+        except MetadataUnreadableError:
+            since_us = 0
+        return in_flight(starts, self.records(commis_id), since_us)
 
     def open_file(self, commis_id: str, file_path: str) -> BinaryIO:
         """Open a file of a commis by an untrusted name.
@@ -314,16 +337,22 @@ class CommisStore:
         try:
             return replace(self.metadata(commis_id), job_id=job_id)
         except MetadataUnreadableError as error:
-            date, _, time = commis_id[:19].partition("T")
-            created = format_us(parse_us(f"{date}T{time.replace('-', ':')}"))
             return CommisMetadata(
                 commis_id=commis_id,
                 job_id=job_id,
-                name="?",
-                status="lost",
-                created_at=created,
+                name=UNREADABLE,
+                status="running" if self._is_newborn(commis_id) else "lost",
+                created_at=_created_at(commis_id),
                 error=str(error),
             )
+
+    def _is_newborn(self, commis_id: str) -> bool:
+        folder = self.folder(commis_id)
+        try:
+            age_s = time.time() - folder.stat().st_mtime
+        except OSError:
+            return False
+        return age_s < NEWBORN_S and not (folder / layout.METADATA).exists()
 
     def _make_folder(self, wanted: str) -> str:
         parent = self.root / layout.COMMIS
@@ -373,3 +402,11 @@ class CommisStore:
             with self._lock:
                 self._next_job = max(self._next_job, number + 1)
             return number
+
+
+def _created_at(commis_id: str) -> str | None:
+    date, _, clock = commis_id[:19].partition("T")
+    try:
+        return format_us(parse_us(f"{date}T{clock.replace('-', ':')}"))
+    except ValueError:
+        return None

@@ -111,7 +111,8 @@ def relative_parts(file_path: str) -> tuple[str, ...] | None:
     if not file_path or len(file_path) > 500 or "\0" in file_path or "\\" in file_path:
         return None
     parts = tuple(file_path.split("/"))
-    if any(part in {"", ".", ".."} for part in parts):
+    # With a dot begin "." and "..", and the temporary names of files half written.
+    if any(not part or part.startswith(".") for part in parts):
         return None
     try:
         file_path.encode("utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -19,6 +19,7 @@ from zerg_visibility.records import (
     json_line,
 )
 from zerg_visibility.store.liveness import ProcessMark
+from zerg_visibility.typed import checked_fields
 
 SCHEMA_VERSION = 1
 
@@ -129,6 +130,7 @@ class CommisMetadata:
         status: How it stands.
         created_at: When its directory was made, ISO 8601 in UTC.
         started_at: When its first segment began.
+        segment_started_at: When its latest segment began.
         finished_at: When its last segment ended; None while it is at work.
         duration_ms: Milliseconds at work, summed over segments, from the monotonic clock.
         wall_ms: Milliseconds from first start to last end, waiting included.
@@ -157,6 +159,7 @@ class CommisMetadata:
     status: CommisStatus = "running"
     created_at: str | None = None
     started_at: str | None = None
+    segment_started_at: str | None = None
     finished_at: str | None = None
     duration_ms: int | None = None
     wall_ms: int | None = None
@@ -182,6 +185,12 @@ class CommisMetadata:
         text = self.started_at or self.created_at
         return None if text is None else parse_us(text)
 
+    @property
+    def segment_started_us(self) -> int | None:
+        """The start of the latest segment, in microseconds since 1970; None if not known."""
+        text = self.segment_started_at
+        return self.started_us if text is None else parse_us(text)
+
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON object of metadata.json; here an unknown value is null."""
         return dataclasses.asdict(self)
@@ -205,9 +214,9 @@ class CommisMetadata:
             loaded = orjson.loads(data)
             if not isinstance(loaded, dict):
                 raise TypeError(f"a JSON object was expected, not {type(loaded).__name__}")
-            totals = CommisTotals(**_checked(CommisTotals, loaded.pop("totals", None) or {}))
-            values = _checked(cls, loaded)
-            for moment in ("created_at", "started_at", "finished_at"):
+            totals = CommisTotals(**checked_fields(CommisTotals, loaded.pop("totals", None) or {}))
+            values = checked_fields(cls, loaded)
+            for moment in ("created_at", "started_at", "segment_started_at", "finished_at"):
                 if values.get(moment) is not None:
                     parse_us(values[moment])
             if values.get("status", "running") not in STATUSES:
@@ -225,27 +234,3 @@ class CommisMetadata:
             return self
         mark = ProcessMark(pid=self.pid, pid_started=self.pid_started, host=self.host)
         return replace(self, status="lost") if mark.is_gone() else self
-
-
-_KINDS: dict[str, tuple[type, ...]] = {
-    "str": (str,),
-    "int": (int,),
-    "CommisStatus": (str,),
-    "str | None": (str, type(None)),
-    "int | None": (int, type(None)),
-    "float | None": (float, int, type(None)),
-}
-
-
-def _checked(cls: type[Any], data: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep the known fields of a loaded object, and see that each has its type."""
-    values: dict[str, Any] = {}
-    for known in dataclasses.fields(cls):
-        kinds = _KINDS.get(str(known.type))
-        if known.name not in data or kinds is None:
-            continue
-        value = data[known.name]
-        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-            raise TypeError(f"{known.name} has the type {type(value).__name__}")
-        values[known.name] = value
-    return values

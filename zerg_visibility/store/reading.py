@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 import orjson
 
 from zerg_visibility.records import CallStart, Record, record_from_dict
+from zerg_visibility.store.artifacts import open_artifact
 
 MAX_LINE_BYTES = 10_000_000
 """A longer line is counted as unreadable instead of being loaded."""
@@ -53,10 +54,21 @@ def read_starts(path: Path) -> LinesRead[CallStart]:
     return _read(path, CallStart.from_dict)
 
 
-def in_flight(starts: LinesRead[CallStart], records: LinesRead[Record]) -> tuple[CallStart, ...]:
-    """Give the calls that began and have no record: what a hung or killed commis was doing."""
+def in_flight(
+    starts: LinesRead[CallStart], records: LinesRead[Record], since_us: int = 0
+) -> tuple[CallStart, ...]:
+    """Give the calls that began and have no record: what a hung or killed commis was doing.
+
+    Args:
+        starts: The lines of started.jsonl.
+        records: The lines of metrics.jsonl.
+        since_us: Only calls from this moment on: one that an interrupt stopped has no record
+            either, and began again under a new span.
+    """
     ended = {record.span_id for record in records.items}
-    return tuple(start for start in starts.items if start.span_id not in ended)
+    return tuple(
+        start for start in starts.items if start.start_us >= since_us and start.span_id not in ended
+    )
 
 
 def _read(path: Path, parse: Callable[[dict[str, Any]], ItemT]) -> LinesRead[ItemT]:
@@ -78,9 +90,18 @@ def _read(path: Path, parse: Callable[[dict[str, Any]], ItemT]) -> LinesRead[Ite
 
 def _lines(path: Path) -> Iterator[bytes]:
     try:
-        file = path.open("rb")
+        # As for what a model names: no symbolic link is followed, and no pipe waited for.
+        file = open_artifact(path.parent, path.name)
     except FileNotFoundError:
         return
     with file:
         while line := file.readline(MAX_LINE_BYTES):
-            yield line
+            if len(line) < MAX_LINE_BYTES or line.endswith(b"\n"):
+                yield line
+                continue
+            while rest := file.readline(MAX_LINE_BYTES):
+                if rest.endswith(b"\n"):
+                    yield b"too long\n"
+                    break
+            else:
+                yield b"too long"

@@ -1,0 +1,49 @@
+"""What the specification names exists under that name."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.spec_commands import commands, starting_with
+
+NAMED = {
+    "tests/test_concierge_tools_integration.py": ["test_read_commis_result_includes_duration"],
+    "tests/test_metrics_jsonl_tier2.py": [
+        "test_metrics_jsonl_creation",
+        "test_read_commis_file_can_access_metrics",
+        "test_metrics_collector_context_isolation",
+    ],
+    "tests/test_structured_logs_tier3.py": [
+        "test_llm_call_structured_logging",
+        "test_tool_call_structured_logging",
+        "test_structured_logs_grep_pattern",
+        "test_structured_logs_fail_safe",
+    ],
+}
+
+
+def test_the_test_commands_of_the_specification_find_their_tests():
+    targets = {
+        word
+        for command in starting_with("uv")
+        for word in command.split()
+        if word.startswith("tests/")
+    }
+    assert targets >= NAMED.keys() - {"tests/test_concierge_tools_integration.py"}
+    names = {f"{file}::{name}" for file, tests in NAMED.items() for name in tests}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", *sorted(targets | names)],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert names <= set(done.stdout.splitlines())
+
+
+def test_no_command_of_the_specification_is_of_a_kind_that_no_test_runs():
+    # `cd` and `uv run pytest` are the test paths, which are those of another repository.
+    assert {command.split()[0] for command in commands()} == {
+        "cd", "uv", "jq", "tail", "grep", "find", "ls", "cat",
+    }  # fmt: skip
