@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 if TYPE_CHECKING:
-    from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
     from zerg_visibility.callbacks.runs import OpenCall, RootRun
+    from zerg_visibility.callbacks.tracker import Tracker
     from zerg_visibility.journal import Journal
 
 
@@ -26,7 +26,8 @@ class CommisContext:
         span_id: 16 hex digits of this segment's span.
         root: The root run that it belongs to.
         journal: Where records of its calls go.
-        owner: The handler that writes them; others may watch too, but must not write them twice.
+        owner: The tracker of the handler that writes them; others may watch too, but must not write
+            them twice.
     """
 
     __slots__ = (
@@ -53,7 +54,7 @@ class CommisContext:
         span_id: str,
         root: RootRun,
         journal: Journal,
-        owner: VisibilityCallbackHandler,
+        owner: Tracker,
     ) -> None:
         self.commis_id = commis_id
         self.attempt = attempt

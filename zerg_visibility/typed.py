@@ -31,7 +31,7 @@ def checked_fields(cls: type[Any], data: Mapping[str, Any]) -> dict[str, Any]:
         TypeError: A value has not the type of its field.
     """
     values: dict[str, Any] = {}
-    for name, kinds in _plain_fields(cls):
+    for name, kinds in _plain_fields(cast("Hashable", cls)):
         if name not in data:
             continue
         value = data[name]

@@ -103,6 +103,7 @@ class Maker:
             }
         )
         self.store.save_metadata(metadata)
+        self.last = metadata
         return metadata
 
 

@@ -78,14 +78,14 @@ def test_an_unfinished_commis_shows_what_is_in_flight(desk: Desk):
     now_us = SYSTEM_CLOCK.wall_us()
     made = desk.commis(
         status="running",
-        ago_us=2 * HOUR_US + 5_000_000,
+        ago_us=6 * HOUR_US + 5_000_000,
         starts=tuple(
             begun(f"tool_{number}", now_us - number * HOUR_US - 5_000_000, span=number)
             for number in range(1, 6)
         ),
     )
     assert metrics(desk) == (
-        f"Metrics of {made.label}: status running, execution time 2h 0m so far.\n\n"
+        f"Metrics of {made.label}: status running, execution time 6h 0m so far.\n\n"
         "No finished calls are recorded.\n"
         "In flight: tool_1 (1h 0m so far), tool_2 (2h 0m so far), tool_3 (3h 0m so far) "
         "and 2 more."

@@ -6,6 +6,7 @@ printed, and is handed to rich as `Text`, which knows no markup.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,8 @@ _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u
 def write_json(value: Any) -> None:
     """Write one JSON document on one line; it holds no character that a terminal would obey."""
     line = json_line(value).decode()
+    if not (sys.stdout.encoding or "").lower().startswith("utf"):
+        line = json.dumps(json.loads(line)) + "\n"  # escaped, since a "?" would be a lie
     sys.stdout.write(_UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", line))
 
 

@@ -70,7 +70,7 @@ def _open(
     redact = handler.redact if options.redact is None else safely(options.redact, handler.faults)
     outer = current_commis.get()
     span_id = uuid4().hex[16:]
-    enclosing = handler.enclosing(parent_run_id)
+    enclosing = handler.tracker.enclosing(parent_run_id)
     if enclosing is None:
         root = RootRun(
             trace_id=uuid4().hex, span_id=uuid4().hex[16:], run_id=None, concierge_id=None

@@ -76,7 +76,7 @@ class Segment:
             span_id=span_id,
             root=root,
             journal=dossier.journal,
-            owner=handler,
+            owner=handler.tracker,
         )
         # Last, so that our own files are not counted as the commis's work.
         self._start_ns = handler.clock.monotonic_ns()
@@ -144,7 +144,7 @@ class Segment:
     def _close(self, reason: str, record: CommisRunRecord, outer: Any) -> None:
         self._context.ended = True
         self._context.on_late_record = self._dossier.save
-        self._handler.end_commis(self._context, reason, record, outer)
+        self._handler.tracker.end_commis(self._context, reason, record, outer)
 
     def _status(self, error: BaseException | None, has_own_limit: bool) -> CommisStatus:
         if error is None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from zerg_visibility.words import one_line
 
-MAX_FILES = 50_000
+MAX_FILES = 20_000
 """A listing stops here, so that a demo started in a home directory ends in seconds."""
 
 NAME_MAX = 160

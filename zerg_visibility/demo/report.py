@@ -67,7 +67,7 @@ class DemoReport:
         failed = f" ({totals.tool_failures} failed)" if totals.tool_failures else ""
         time = duration(job.duration_ms or 0)
         self._say(
-            f"  job {job.job_id}  {job.name:<12} {job.status} in {time:>5}"
+            f"  job {job.job_id:<4} {job.name:<12} {job.status} in {time:>5}"
             f"  {counted(totals.llm_calls, 'LLM call')}, "
             f"{counted(totals.tool_calls, 'tool call')}{failed}"
         )

@@ -1,0 +1,1 @@
+"""What watching costs, measured; see README.md beside this file."""

@@ -1,0 +1,120 @@
+import json
+
+import pytest
+from click.testing import CliRunner
+from rich.cells import cell_len
+
+from tests.cli.samples import SECOND, llm, tool
+from tests.cli.terminal import in_terminal
+from zerg_visibility.cli.main import cli
+
+
+def listed(store, *arguments) -> list[list[str]]:
+    """Give the cells of the plain list, its headings left out."""
+    done = CliRunner().invoke(cli, ["list", "--root", str(store.root), *arguments])
+    assert (done.exit_code, done.stderr) == (0, "")
+    return [line.split("\t") for line in done.stdout.splitlines()][1:]
+
+
+def test_a_commis_is_one_line_of_tab_separated_cells(store, make):
+    make(
+        "Back up\nthe \tshop " + "and more " * 20,
+        lambda t: [llm(t, 1500), tool(t + 1_500_000, 500), tool(t, 100, success=False)],
+        name="backup",
+    )
+    done = CliRunner().invoke(cli, ["list", "--root", str(store.root)])
+    headings, row = (line.split("\t") for line in done.stdout.splitlines())
+    cells = dict(zip(headings, row, strict=True))
+    assert cells.pop("age") == "10m"
+    assert cells == {
+        "job": "1",
+        "status": "success",
+        "time": "2.0s",
+        "llm": "1",
+        "tool": "2",
+        "fail": "1",
+        "tokens": "1234",
+        "name": "backup",
+        "task": ("Back up the shop " + "and more " * 20).strip(),
+    }
+
+
+def test_the_newest_is_first_and_the_limit_holds(store, make):
+    for number in range(25):
+        make(f"task {number}")
+    assert [row[0] for row in listed(store)] == [str(n) for n in range(25, 5, -1)]
+    assert [row[0] for row in listed(store, "--limit", "2")] == ["25", "24"]
+
+
+def test_status_and_age_choose(store, make, dead):
+    make("old", begun_us=make.begun_us - 7200 * SECOND)
+    make("fine")
+    make("broken", status="failed", error="ValueError: no")
+    make("gone", **dead)
+    assert [row[8] for row in listed(store, "--status", "failed")] == ["broken"]
+    assert [row[8] for row in listed(store, "--status", "lost")] == ["gone"]
+    assert [row[8] for row in listed(store, "--since", "1")] == ["gone", "broken", "fine"]
+    assert "--status" in CliRunner().invoke(
+        cli, ["list", "--root", str(store.root), "--status", "timeout"]
+    ).stdout  # fmt: skip
+
+
+def test_an_empty_store_gets_a_sentence(store):
+    store.root.mkdir()
+    done = CliRunner().invoke(cli, ["list", "--root", str(store.root)])
+    assert done.exit_code == 0
+    assert "zerg-visibility demo" in done.stdout
+    done = CliRunner().invoke(cli, ["list", "--json", "--root", str(store.root)])
+    assert (done.exit_code, json.loads(done.stdout)) == (0, [])
+
+
+def test_json_is_one_array_of_what_metadata_json_says(store, make):
+    made = [make("one"), make("two", lambda t: [llm(t, 5)])]
+    done = CliRunner().invoke(cli, ["list", "--json", "--root", str(store.root)])
+    assert json.loads(done.stdout) == [item.to_dict() for item in reversed(made)]
+
+
+@pytest.mark.parametrize("status", ["alive", "dead"])
+def test_one_that_has_not_ended_is_counted_by_its_records(store, make, status, request):
+    # Its metadata.json has no totals and no duration yet.
+    make(records=lambda t: [llm(t, 5), tool(t, 5)], totals=make().totals,
+         **request.getfixturevalue(status))  # fmt: skip
+    row = listed(store)[0]
+    assert row[1] == {"alive": "running", "dead": "lost"}[status]
+    assert row[2].startswith(("9m ", "10m "))
+    assert row[3:7] == ["1", "1", "0", "1234"]
+
+
+def test_tokens_that_nobody_counted_are_not_zero(store, make):
+    uncounted = {"prompt_tokens": None, "completion_tokens": None, "total_tokens": None}
+    make(records=lambda t: [llm(t, 5, **uncounted)])
+    make(records=lambda t: [llm(t, 5, **uncounted), llm(t, 5)])
+    assert [row[6] for row in listed(store)] == ["1234+", "-"]
+
+
+def test_one_whose_metadata_is_unreadable_is_listed_all_the_same(store, make):
+    broken = make("broken")
+    make("fine")
+    (store.folder(broken.commis_id) / "metadata.json").write_text("{")
+    rows = listed(store)
+    assert [row[:2] for row in rows] == [["2", "success"], ["1", "lost"]]
+    assert "not readable" in rows[1][8]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_on_a_terminal_each_commis_is_one_coloured_line_that_fits(store, make, width):
+    make("备份 " * 60, name="a-name-that-is-rather-long")
+    make("markup [red]x[/red] \x1b[31m escape", status="failed",
+         records=lambda t: [llm(t, 5, success=False, total_tokens=12_345_678)])  # fmt: skip
+    screen = in_terminal(width, "list", "--root", store.root)
+    assert len(screen.lines) == 3
+    assert all(cell_len(line) <= width for line in screen.lines)
+    assert "12.3M" in screen.lines[1]
+    assert "[red]x" in screen.lines[1]
+    assert screen.styles_of("failed") == {"31"}  # red
+    assert screen.styles_of("escape") <= {""}
+
+
+def test_a_terminal_asked_for_no_colour_gets_none(store, make):
+    make(status="failed")
+    assert "\x1b[31m" not in in_terminal(80, "list", "--root", store.root, NO_COLOR="1").raw

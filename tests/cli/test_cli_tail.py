@@ -1,0 +1,115 @@
+import json
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import replace
+
+from click.testing import CliRunner
+
+from tests.cli.samples import SECOND, append, environment, llm, run, tool
+from zerg_visibility.cli.main import cli
+
+
+def replayed(store, *arguments) -> list[str]:
+    done = CliRunner().invoke(
+        cli, ["tail", "--from-start", "--exit-when-idle", "0", "--root", str(store.root), *arguments]
+    )  # fmt: skip
+    assert done.exit_code == 0
+    return done.stdout.splitlines()
+
+
+@contextmanager
+def tailing(store, *arguments):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "zerg_visibility", "tail", "--root", str(store.root), *arguments],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_each_record_is_a_line_with_what_became_of_it(store, make):
+    make(
+        "Back up\nthe shop",
+        lambda t: [
+            llm(t, 1200, phase="initial"),
+            tool(t + 2 * SECOND, 98, success=False, error="E: \x1b[31mno"),
+            run(t + 3 * SECOND, 10, name="checker", job_id=7, status="timeout"),
+        ],
+        name="backup",
+        begun_us=1_765_771_688_000_000,
+    )
+    assert [line.split() for line in replayed(store)] == [
+        "04:08:08 1 backup started: Back up the shop".split(),
+        "04:08:09 1 backup llm gpt-5-mini initial 1.2s ok 1,234 tokens".split(),
+        "04:08:10 1 backup tool ssh_exec 98ms failed E: [31mno".split(),
+        "04:08:11 1 backup commis checker (job 7) 10ms timeout".split(),
+        "04:08:11 1 backup success after 3.0s".split(),
+    ]
+
+
+def test_json_lines_are_those_of_the_file_with_their_job(store, make):
+    made = make("Back up", lambda t: [llm(t, 1200), run(t, 5, job_id=7, name="nested")])
+    with (store.folder(made.commis_id) / "metrics.jsonl").open("a") as file:
+        file.write('{"event":"tool_call","start_ts":"2025-12-15T04:08:08Z",'
+                   '"end_ts":"2025-12-15T04:08:09Z","of_a_later_version":1}\nbroken\n')  # fmt: skip
+    lines = [json.loads(line) for line in replayed(store, "--json")]
+    first, second = store.records(made.commis_id).items[:2]
+    by_event = {line["event"]: line for line in lines}
+    assert by_event["llm_call"] == {"job_id": 1, **first.to_dict()}
+    assert by_event["commis_run"] == second.to_dict()  # the nested job is what it is about
+    assert by_event["tool_call"]["of_a_later_version"] == 1
+    assert by_event["line_unreadable"] == {
+        "event": "line_unreadable", "job_id": 1, "commis_id": made.commis_id,
+    }  # fmt: skip
+    assert by_event["commis_started"]["task"] == "Back up"
+    assert by_event["commis_ended"]["status"] == "success"
+    assert by_event["commis_ended"]["duration_ms"] == made.duration_ms
+
+
+def test_it_waits_for_the_store_then_tells_each_line_at_once(store, make, alive):
+    with tailing(store) as tail:
+        assert str(store.root) in tail.stderr.readline()
+        made = make("Back up", **alive)
+        assert "started: Back up" in tail.stdout.readline()
+        append(store, made.commis_id, tool(make.begun_us, 5, tool="read_file"))
+        assert "read_file" in tail.stdout.readline()
+        store.save_metadata(replace(made, status="success", duration_ms=5))
+        assert "success after 5ms" in tail.stdout.readline()
+
+
+def test_ctrl_c_ends_it_well(store, make, alive):
+    make("at work", **alive)
+    with tailing(store) as tail:
+        tail.stdout.readline()
+        tail.send_signal(signal.SIGINT)
+        assert tail.wait(timeout=20) == 0
+        assert tail.stderr.read() == ""
+
+
+def test_it_ends_by_itself_only_when_no_commis_is_at_work(store, make, alive):
+    made = make("at work", **alive)
+    with tailing(store, "--exit-when-idle", "0") as tail:
+        tail.stdout.readline()
+        # A second commis is seen, so it went on although nothing was new for a while.
+        make("next")
+        assert "started: next" in tail.stdout.readline()
+        assert "success" in tail.stdout.readline()
+        assert tail.poll() is None
+        store.save_metadata(replace(made, status="success"))
+        assert tail.wait(timeout=20) == 0
+
+
+def test_a_reader_that_leaves_ends_it_well(store, make, alive):
+    made = make("at work", **alive)
+    with tailing(store) as tail:
+        tail.stdout.readline()
+        tail.stdout.close()
+        append(store, made.commis_id, tool(make.begun_us, 5))
+        assert tail.wait(timeout=20) == 0
+        assert tail.stderr.read() == ""
+        tail.stdout = None

@@ -1,0 +1,160 @@
+"""Making records of calls that have ended, and handing them to journal, log and sinks."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+
+from zerg_visibility.callbacks.runs import OpenCall
+from zerg_visibility.callbacks.usage import Answer
+from zerg_visibility.faults import FaultLog
+from zerg_visibility.journal import Journal
+from zerg_visibility.records import LLMCallRecord, Record, ToolCallRecord
+from zerg_visibility.sinks.base import Sink
+from zerg_visibility.sinks.fanout import FanoutSink
+from zerg_visibility.sinks.log import LogSink
+from zerg_visibility.words import one_line
+
+NAME_MAX = 200
+"""Characters of a model's or tool's name in a record; both can come from outside."""
+
+
+class Recorder:
+    """Makes records and emits them; safe to use from several threads.
+
+    Args:
+        faults: Counts and logs what fails on the way.
+        logger: Where Tier 3 lines go; the `zerg_visibility` logger if None.
+        sinks: Taken as well as the files and the log.
+    """
+
+    def __init__(
+        self, faults: FaultLog, logger: logging.Logger | None, sinks: Sequence[Sink]
+    ) -> None:
+        self._faults = faults
+        self._sinks = FanoutSink(sinks, faults)
+        self._log_and_sinks = FanoutSink((LogSink(logger), *sinks), faults)
+        self._lock = threading.Lock()
+        self._records = 0
+
+    @property
+    def records(self) -> int:
+        """How many records were made."""
+        return self._records
+
+    def flush(self, timeout_s: float) -> bool:
+        """Flush the log and the sinks; say whether all managed within the time."""
+        return self._log_and_sinks.flush(timeout_s)
+
+    def close(self) -> None:
+        """Close the sinks that were passed in."""
+        self._sinks.close()
+
+    def llm_call(self, call: OpenCall, ended_ns: int, answer: Answer, error: str | None) -> None:
+        """Record a model call.
+
+        Args:
+            call: The call.
+            ended_ns: When it ended, on the monotonic clock.
+            answer: What the model said of itself, as far as it came.
+            error: Why it failed; None if it succeeded.
+        """
+        journal, usage = call.journal, answer.usage
+        phase, ttft_ms = call.hint, None
+        if journal is not None:
+            asks_for_tools = not call.schemas.issuperset(answer.tool_names)
+            phase = journal.phase(call.hint, success=error is None, asks_for_tools=asks_for_tools)
+            if call.try_key is not None and error is None:
+                journal.forget_tries(call.try_key)
+            elif call.try_key is not None:
+                journal.note_try(call.try_key)
+        if call.first_token_ns is not None:
+            ttft_ms = max(0, call.first_token_ns - call.start_ns) // 1_000_000
+        requested = shown_name(call.name, call)
+        record = LLMCallRecord(
+            phase=phase,
+            model=shown_name(answer.served_model, call) or requested,
+            start_us=call.start_us,
+            end_us=call.start_us + max(0, ended_ns - call.start_ns) // 1000,
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            total_tokens=usage.total_tokens,
+            cached_tokens=usage.cached_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
+            ttft_ms=ttft_ms,
+            requested_model=requested,
+            cache_hit=answer.cache_hit or None,
+            success=error is None,
+            error=error,
+            node=call.node,
+            attempt=call.attempt,
+            commis_id=None if call.context is None else call.context.commis_id,
+            concierge_id=call.root.concierge_id,
+            trace_id=call.root.trace_id,
+            span_id=call.span_id,
+            parent_span_id=call.parent_span_id,
+        )
+        self._emit_call(call, record)
+
+    def tool_call(
+        self,
+        call: OpenCall,
+        ended_ns: int,
+        error: str | None,
+        stored: tuple[str, int] | None = None,
+    ) -> None:
+        """Record a tool call.
+
+        Args:
+            call: The call.
+            ended_ns: When it ended, on the monotonic clock.
+            error: Why it failed; None if it succeeded.
+            stored: The file with its output and that file's size in bytes, if there is one.
+        """
+        record = ToolCallRecord(
+            tool=shown_name(call.name, call) or "tool",
+            start_us=call.start_us,
+            end_us=call.start_us + max(0, ended_ns - call.start_ns) // 1000,
+            success=error is None,
+            error=error,
+            tool_call_id=call.tool_call_id,
+            output_file=None if stored is None else stored[0],
+            output_bytes=None if stored is None else stored[1],
+            node=call.node,
+            attempt=call.attempt,
+            commis_id=None if call.context is None else call.context.commis_id,
+            concierge_id=call.root.concierge_id,
+            trace_id=call.root.trace_id,
+            span_id=call.span_id,
+            parent_span_id=call.parent_span_id,
+        )
+        self._emit_call(call, record)
+
+    def emit(self, record: Record, journal: Journal | None, *, is_mine: bool = True) -> None:
+        """Hand on one record.
+
+        Args:
+            record: The record.
+            journal: Where it is written; None if it is written nowhere.
+            is_mine: Whether it is for this handler to log; another may have done so.
+        """
+        with self._lock:
+            self._records += 1
+        if journal is not None:
+            try:
+                journal.add(record)
+            except Exception as error:
+                self._faults.note(f"write a {record.event} to its file", error, dropped=1)
+        (self._log_and_sinks if is_mine else self._sinks).emit(record)
+
+    def _emit_call(self, call: OpenCall, record: LLMCallRecord | ToolCallRecord) -> None:
+        self.emit(record, call.journal, is_mine=call.journal is not None)
+        context = call.context
+        if context is not None and context.ended and context.on_late_record is not None:
+            context.on_late_record()
+
+
+def shown_name(name: str | None, call: OpenCall) -> str | None:
+    """Put a model's or tool's name on one line, redacted."""
+    return None if name is None else one_line(call.redact(name), NAME_MAX) or None

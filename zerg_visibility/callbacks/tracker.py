@@ -1,0 +1,289 @@
+"""Which root and which commis a run belongs to, and how it ends if nobody says so."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any, Literal
+from uuid import UUID
+
+from langgraph.errors import NodeTimeoutError
+
+from zerg_visibility.callbacks.recorder import Recorder, shown_name
+from zerg_visibility.callbacks.runs import OpenCall, OpenRun, RootRun, RunTable
+from zerg_visibility.callbacks.starts import node_attempt, retry_attempt
+from zerg_visibility.callbacks.usage import Answer
+from zerg_visibility.clock import Clock
+from zerg_visibility.context import CommisContext, current_commis
+from zerg_visibility.faults import FaultLog
+from zerg_visibility.journal import Journal
+from zerg_visibility.records import CallStart, CommisRunRecord
+from zerg_visibility.redaction import Redact
+from zerg_visibility.store import layout
+from zerg_visibility.store.commis import CommisStore
+
+STOPPED_BY_TIME = (TimeoutError, NodeTimeoutError)
+"""LangGraph's NodeTimeoutError is no TimeoutError."""
+
+
+class Tracker:
+    """Follows runs from start to end in the one table of open runs.
+
+    LangChain reports no end for a model call that is cancelled, so whatever encloses a call may
+    have to end it: the node it was made in, its commis, or the root run.
+
+    Args:
+        store: Where the concierge's own records go.
+        redact: Applied to texts of calls outside any commis.
+        recorder: Makes records of what has ended.
+        faults: Counts and logs what fails.
+        clock: Where times come from.
+    """
+
+    def __init__(
+        self, store: CommisStore, redact: Redact, recorder: Recorder, faults: FaultLog, clock: Clock
+    ) -> None:
+        self._store = store
+        self._redact = redact
+        self._recorder = recorder
+        self._faults = faults
+        self._clock = clock
+        self._runs = RunTable()
+        self._lock = threading.Lock()
+        self._late_ends = 0
+
+    @property
+    def open_runs(self) -> int:
+        """How many runs have started and not ended yet."""
+        return len(self._runs)
+
+    @property
+    def late_ends(self) -> int:
+        """How many calls ended after they had been recorded as cancelled or timed out."""
+        return self._late_ends
+
+    # -- chain runs -------------------------------------------------------------------------------
+
+    def open_chain(self, run_id: UUID, parent_run_id: UUID | None) -> None:
+        """Note that a chain run has started."""
+        parent, root, commis = self._place(run_id, parent_run_id)
+        entry = OpenRun(root, None if parent is None else parent.call)
+        if commis is not None and commis.run_id is None and commis.owner is self:
+            commis.run_id = run_id
+            entry.commis = commis
+        self._runs.add_chain(run_id, entry)
+
+    def close_chain(self, run_id: UUID, outputs: Any, error: BaseException | None) -> None:
+        """Note that a chain run has ended, and settle what that ends with it."""
+        entry = self._runs.pop_chain(run_id)
+        if entry is None:
+            return
+        if entry.children:
+            self._settle_children(entry, error)
+        if entry.commis is not None:
+            entry.commis.output = outputs
+        elif error is not None and (commis := current_commis.get()) is not None:
+            commis.inner_error = error
+        if entry.root.run_id == run_id:
+            self._end_root(entry.root, error)
+
+    def note_interrupt(self, run_id: UUID | None) -> None:
+        """Note that a graph stopped to wait for a human without raising."""
+        entry = self._runs.get(run_id)
+        if entry is not None and entry.commis is not None:
+            entry.commis.interrupted = True
+
+    # -- calls ------------------------------------------------------------------------------------
+
+    def new_call(
+        self,
+        kind: Literal["llm_call", "tool_call"],
+        run_id: UUID,
+        parent_run_id: UUID | None,
+        metadata: dict[str, Any],
+        tags: list[str] | None,
+        tool_call_id: str | None = None,
+    ) -> OpenCall:
+        """Make a call that is about to start, with its place in graph, commis and trace."""
+        parent, root, commis = self._place(run_id, parent_run_id)
+        call = OpenCall(kind, run_id, root)
+        call.parent = parent
+        call.context = commis
+        call.parent_span_id = _parent_span(parent, commis, root)
+        if commis is None:
+            call.journal = self._concierge_journal(root)
+        elif commis.owner is self:
+            call.journal = commis.journal
+        call.redact = self._redact if call.journal is None else call.journal.redact
+        node = metadata.get("langgraph_node")
+        call.node = node if isinstance(node, str) else None
+        call.tool_call_id = tool_call_id
+        call.try_key = tool_call_id or metadata.get("langgraph_checkpoint_ns")
+        attempt = max(1 if commis is None else commis.attempt, node_attempt(), retry_attempt(tags))
+        if attempt > 1 and commis is not None and commis.open_calls:
+            # The attempt before ran into its node's time limit, or there would be none after it.
+            for earlier in [c for c in commis.open_calls if c.cut and c.try_key == call.try_key]:
+                self.close_call(earlier, "timeout")
+        if call.journal is not None and call.try_key is not None:
+            attempt = max(attempt, 1 + call.journal.tries(call.try_key))
+        call.attempt = attempt
+        return call
+
+    def start(self, call: OpenCall, name: str) -> None:
+        """Put a call into the table, and into started.jsonl under this name."""
+        self._runs.add_call(call)
+        call.start_us = self._clock.wall_us()
+        if call.context is not None and call.journal is not None:
+            try:
+                call.journal.start(
+                    CallStart(
+                        event=call.kind,
+                        name=shown_name(name, call) or call.kind,
+                        span_id=call.span_id,
+                        start_us=call.start_us,
+                    )
+                )
+            except Exception as error:
+                self._faults.note("write a line of started.jsonl", error)
+        # Last, so that our own writing is not counted as the call's time.
+        call.start_ns = self._clock.monotonic_ns()
+
+    def note_token(self, run_id: UUID) -> None:
+        """Note when the first token of a model came."""
+        call = self._runs.get_call(run_id)
+        if call is not None and call.first_token_ns is None:
+            call.first_token_ns = self._clock.monotonic_ns()
+
+    def take(self, run_id: UUID) -> OpenCall | None:
+        """Take out a call that has ended; None, and counted, if it was closed before."""
+        call = self._runs.pop_call(run_id)
+        if call is None:
+            with self._lock:
+                self._late_ends += 1
+        return call
+
+    def set_aside(self, run_id: UUID, ended_ns: int, answer: Answer | None) -> bool:
+        """Keep a cancelled call until it is known whether a time limit was the reason.
+
+        Returns:
+            False if nothing encloses the call that could tell.
+        """
+        call = self._runs.get_call(run_id)
+        if call is None or call.root.run_id in {None, run_id}:
+            return False
+        call.cancelled = True
+        call.stopped_ns = ended_ns
+        call.answer = answer
+        return True
+
+    def close_call(self, open_call: OpenCall, reason: str) -> None:
+        """Record a call whose end nobody reported."""
+        call = self._runs.pop_call(open_call.run_id)
+        if call is None:
+            return
+        ended_ns = call.stopped_ns or self._clock.monotonic_ns()
+        if call.kind == "llm_call":
+            self._recorder.llm_call(call, ended_ns, call.answer or Answer(), reason)
+        else:
+            self._recorder.tool_call(call, ended_ns, reason)
+
+    def end_if_root(self, call: OpenCall) -> None:
+        """End the root run of a model or tool that was called on its own."""
+        if call.root.run_id == call.run_id:
+            self._end_root(call.root, None)
+
+    # -- commis -----------------------------------------------------------------------------------
+
+    def enclosing(self, parent_run_id: UUID | None) -> tuple[RootRun, str] | None:
+        """Give the root run and the span that a commis is started in; None if nothing encloses it.
+
+        Args:
+            parent_run_id: The run that starts the commis, as its config's callbacks name it.
+        """
+        parent = self._runs.get(parent_run_id)
+        if parent is None:
+            return None
+        return parent.root, _parent_span(parent, current_commis.get(), parent.root)
+
+    def end_commis(
+        self, commis: CommisContext, reason: str, record: CommisRunRecord, outer: Journal | None
+    ) -> None:
+        """Close what a commis left open, and record its segment.
+
+        Args:
+            commis: The segment that ended.
+            reason: Why calls that are still open stopped: "cancelled" or "timeout".
+            record: The segment as a record.
+            outer: The journal of the commis that started it; None if the concierge did.
+        """
+        survived = record.status in {"success", "interrupted"}
+        for call in list(commis.open_calls):
+            # A node that was cancelled without ending its commis had run into its own time limit.
+            self.close_call(call, "timeout" if call.cut and survived else reason)
+        if outer is None and commis.root.concierge_id is not None:
+            outer = self._concierge_journal(commis.root)
+        self._recorder.emit(record, outer)
+        if commis.root.ended:
+            # After a node's timeout= the root ends before the commis does.
+            self._wind_up(commis.root)
+
+    # -- inside -----------------------------------------------------------------------------------
+
+    def _place(
+        self, run_id: UUID, parent_run_id: UUID | None
+    ) -> tuple[OpenRun | None, RootRun, CommisContext | None]:
+        """Find what a new run is inside of; a run that nothing known encloses is a root."""
+        commis = current_commis.get()
+        parent = self._runs.get(parent_run_id)
+        if parent is not None:
+            return parent, parent.root, commis
+        if commis is not None and commis.owner is self:
+            root = commis.root
+            if root.run_id is None:
+                root.run_id = run_id
+            return None, root, commis
+        return None, RootRun.of_run(run_id, self._clock.wall_us()), commis
+
+    def _settle_children(self, entry: OpenRun, error: BaseException | None) -> None:
+        """Decide what became of calls whose enclosing run has ended before them."""
+        for call in list(entry.children or ()):
+            if isinstance(error, STOPPED_BY_TIME):
+                self.close_call(call, "timeout")
+            elif error is None and call.cancelled:
+                self.close_call(call, "cancelled")
+            elif call.stopped_ns is None:
+                # It may have been cancelled without a word, or go on in the background: a real end
+                # still counts, but if none comes, it did not last longer than this.
+                call.stopped_ns = self._clock.monotonic_ns()
+                call.cut = isinstance(error, asyncio.CancelledError)
+
+    def _end_root(self, root: RootRun, error: BaseException | None) -> None:
+        """Sweep what a root run left open, and close its file."""
+        reason = "timeout" if isinstance(error, STOPPED_BY_TIME) else "cancelled"
+        for call in list(root.calls.values()):
+            # A commis closes its own calls: it may have a limit of its own, and is not yet over.
+            if call.context is None or call.context.ended or call.context.owner is not self:
+                self.close_call(call, reason)
+        root.ended = True
+        self._wind_up(root)
+
+    def _wind_up(self, root: RootRun) -> None:
+        self._runs.sweep_chains(root)
+        if root.journal is not None:
+            root.journal.close()
+
+    def _concierge_journal(self, root: RootRun) -> Journal:
+        with self._lock:
+            if root.journal is None:
+                root.journal = Journal(self._store, self._redact)
+                if root.concierge_id is not None:
+                    root.journal.open(layout.concierge_dir(self._store.root, root.concierge_id))
+            return root.journal
+
+
+def _parent_span(parent: OpenRun | None, commis: CommisContext | None, root: RootRun) -> str:
+    """Name the span around a run: the tool call it is made in, its commis, or the root run."""
+    call = None if parent is None else parent.call
+    if call is not None and call.context is commis:
+        return call.span_id
+    return root.span_id if commis is None else commis.span_id
