@@ -253,6 +253,7 @@ class TestDamagedFiles:
         path.unlink()
         if content is not None:
             path.write_bytes(content)
+        os.utime(path.parent, (0, 0))  # one that has just been made would read as running
 
         with pytest.raises(MetadataUnreadableError, match=commis_id):
             store.metadata(commis_id)

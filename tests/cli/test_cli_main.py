@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -124,7 +125,12 @@ def test_the_root_is_taken_from_either_side_then_the_environment_then_the_defaul
 
 @pytest.mark.parametrize(
     "arguments",
-    [["list"], ["list", "--json"], ["show", "1"], ["tail", "--from-start", "--exit-when-idle", "0"]],
+    [
+        ["list"],
+        ["list", "--json"],
+        ["show", "1"],
+        ["tail", "--from-start", "--exit-when-idle", "0"],
+    ],
 )
 def test_a_command_that_only_reads_imports_no_langchain(store, make, arguments):
     make(records=lambda t: [llm(t, 5)])
@@ -168,7 +174,7 @@ def test_a_reader_that_stops_reading_is_no_failure(store, make):
 
 def test_a_full_disk_behind_stdout_is_one_line(store, make):
     make()
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "zerg_visibility", "list", "--root", str(store.root)],
             stdout=full, stderr=subprocess.PIPE, text=True, env=environment(),
@@ -201,6 +207,7 @@ def test_the_module_and_the_entry_point_are_the_same():
         [sys.executable, "-c", code, "show"], capture_output=True, text=True, env=environment()
     )
     assert (done.returncode, done.stderr) == (2, zerg("show").stderr)
-    assert 'zerg-visibility = "zerg_visibility.cli.main:main"' in (
-        REPOSITORY / "pyproject.toml"
-    ).read_text()
+    assert (
+        'zerg-visibility = "zerg_visibility.cli.main:main"'
+        in (REPOSITORY / "pyproject.toml").read_text()
+    )

@@ -12,9 +12,8 @@ from zerg_visibility.cli.main import cli
 
 
 def replayed(store, *arguments) -> list[str]:
-    done = CliRunner().invoke(
-        cli, ["tail", "--from-start", "--exit-when-idle", "0", "--root", str(store.root), *arguments]
-    )  # fmt: skip
+    command = ["tail", "--from-start", "--exit-when-idle", "0", "--root", str(store.root)]
+    done = CliRunner().invoke(cli, [*command, *arguments])
     assert done.exit_code == 0
     return done.stdout.splitlines()
 
@@ -43,12 +42,12 @@ def test_each_record_is_a_line_with_what_became_of_it(store, make):
         name="backup",
         begun_us=1_765_771_688_000_000,
     )
-    assert [line.split() for line in replayed(store)] == [
-        "04:08:08 1 backup started: Back up the shop".split(),
-        "04:08:09 1 backup llm gpt-5-mini initial 1.2s ok 1,234 tokens".split(),
-        "04:08:10 1 backup tool ssh_exec 98ms failed E: [31mno".split(),
-        "04:08:11 1 backup commis checker (job 7) 10ms timeout".split(),
-        "04:08:11 1 backup success after 3.0s".split(),
+    assert [" ".join(line.split()) for line in replayed(store)] == [
+        "04:08:08 1 backup started: Back up the shop",
+        "04:08:09 1 backup llm gpt-5-mini initial 1.2s ok 1,234 tokens",
+        "04:08:10 1 backup tool ssh_exec 98ms failed E: [31mno",
+        "04:08:11 1 backup commis checker (job 7) 10ms timeout",
+        "04:08:11 1 backup success after 3.0s",
     ]
 
 

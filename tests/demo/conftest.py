@@ -112,3 +112,22 @@ def raw_records(store: CommisStore, commis_id: str) -> list[dict[str, Any]]:
 def concierge_records(store: CommisStore) -> list[dict[str, Any]]:
     files = sorted((store.root / "concierge").glob("*/metrics.jsonl"))
     return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+@pytest.fixture
+def bash():
+    """Run a line as it stands, as somebody who pastes it into a shell."""
+
+    def run(line: str, cwd: Path) -> str:
+        done = subprocess.run(
+            ["bash", "-c", line],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=cwd,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        )
+        assert (done.returncode, done.stderr) == (0, ""), line
+        return done.stdout
+
+    return run

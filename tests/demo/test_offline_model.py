@@ -38,9 +38,7 @@ def test_it_answers_with_what_the_tool_found():
 
 def test_it_says_what_failed():
     asked = AIMessage("", tool_calls=[{"name": "line_counts", "args": {}, "id": "1"}])
-    error = ToolMessage(
-        "Error: OSError('no disk')\n Please fix.", tool_call_id="1", status="error"
-    )
+    error = ToolMessage("Error: OSError('no disk')\n Please fix.", tool_call_id="1", status="error")
 
     answer = OfflineModel().bind_tools([line_counts]).invoke([HumanMessage("x"), asked, error])
 

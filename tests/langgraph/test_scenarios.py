@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.langgraph import (  # noqa: F401 - they fill the table
+    agents,
     control,
     endings,
     failures,

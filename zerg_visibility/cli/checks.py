@@ -1,4 +1,4 @@
-"""What `doctor` looks at on disk: each check is a function that gives one finding."""
+"""What `doctor` looks at in the store: each check is a function that gives one finding."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
 
+from zerg_visibility.cli.finding import Finding
 from zerg_visibility.errors import MetadataUnreadableError
 from zerg_visibility.records import Record
 from zerg_visibility.settings import ENV_ROOT, LOGGER_NAME
@@ -24,41 +24,6 @@ LATEST = 1000
 
 NAMED = 5
 """So many examples are named in a finding."""
-
-LOG_TAIL_BYTES = 1_000_000
-"""So much of a log file's end is looked at."""
-
-SETUP = "from zerg_visibility import configure_logging; configure_logging()"
-"""The line of code that turns Tier 3 on."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What one check found.
-
-    Args:
-        check: What was looked at.
-        state: `failed` makes doctor fail; `warning` does not.
-        summary: One sentence.
-        details: What it was seen in, or what explains it.
-        cure: A command or a line of code that mends it; None if there is nothing to mend.
-    """
-
-    check: str
-    state: Literal["ok", "warning", "failed"]
-    summary: str
-    details: tuple[str, ...] = ()
-    cure: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the JSON object of a finding."""
-        return {
-            "check": self.check,
-            "state": self.state,
-            "summary": self.summary,
-            "details": list(self.details),
-            "cure": self.cure,
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,49 +254,6 @@ CHECKS_OF_COMMIS: tuple[Callable[[Sequence[Examined]], Finding], ...] = (
     check_dropped,
 )
 """All that is checked of the commis that are stored."""
-
-
-def check_log_file(path: Path, *, asked_for: bool) -> Finding:
-    """See that the lines of Tier 3 reach the log file, with their fields.
-
-    Args:
-        path: The file.
-        asked_for: Whether the user named it, so that it has to be there.
-    """
-    name = "log file"
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, file.seek(0, 2) - LOG_TAIL_BYTES))
-            lines = [line for line in file.read().splitlines() if b"_complete" in line]
-    except OSError as error:
-        missing = isinstance(error, FileNotFoundError)
-        return Finding(
-            check=name,
-            state="failed" if asked_for or not missing else "warning",
-            summary=f"There is no log file {path}." if missing else f"{path}: {error.strerror}.",
-            details=(
-                "Nothing is logged until your program asks for it; --log names another file.",
-            ),
-            cure=SETUP,
-        )
-    if not lines:
-        return Finding(
-            check=name,
-            state="warning",
-            summary=f"The end of {path} holds no line of the logger {LOGGER_NAME!r}.",
-            details=("Its level may be above INFO, or its lines go elsewhere.",),
-            cure=f'import logging; logging.getLogger("{LOGGER_NAME}").setLevel(logging.INFO)',
-        )
-    if b"event=" not in lines[-1]:
-        return Finding(
-            check=name,
-            state="failed",
-            summary=f"The lines in {path} lack their fields: the formatter leaves `extra` out.",
-            details=(lines[-1].decode("utf-8", "replace"),),
-            cure="from zerg_visibility import KeyValueFormatter; "
-            "handler.setFormatter(KeyValueFormatter())",
-        )
-    return Finding(check=name, state="ok", summary=f"The lines in {path} carry their fields.")
 
 
 def _calls(item: Examined) -> int:

@@ -24,8 +24,6 @@ def demo(context: click.Context, path: Path, model: str | None, root: Path) -> N
 
     Several commis work on real files in parallel. Nothing leaves this machine without --model.
     """
-    if not path.is_dir():
-        raise click.ClickException(f"there is no folder {path}")
     # Imported here, since it brings in LangGraph, which no command that reads files should pay for.
     from zerg_visibility.demo.job import run_demo
 

@@ -7,13 +7,9 @@ from pathlib import Path
 
 import click
 
-from zerg_visibility.cli.checks import (
-    CHECKS_OF_COMMIS,
-    Finding,
-    check_log_file,
-    check_root,
-    examine,
-)
+from zerg_visibility.cli.checklog import check_log_file
+from zerg_visibility.cli.checks import CHECKS_OF_COMMIS, check_root, examine
+from zerg_visibility.cli.finding import Finding
 from zerg_visibility.cli.options import json_option, root_option
 from zerg_visibility.cli.output import clean, folded, make_console, on_terminal, write_json
 from zerg_visibility.cli.probing import check_log_lines, check_recording, probe
@@ -30,7 +26,7 @@ _INDENT = " " * 20
     "--log",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help=f"The log file to look at. [default: {DEFAULT_LOG_PATH}]",
+    help=f"The log file to look at. [default: {DEFAULT_LOG_PATH}, here or below the root]",
 )
 @json_option
 @root_option
@@ -66,11 +62,16 @@ def diagnose(store: CommisStore, log: Path | None) -> Iterator[Finding]:
     outcome = probe()
     yield check_recording(outcome)
     yield check_log_lines(outcome)
-    yield check_log_file(log or Path(DEFAULT_LOG_PATH), asked_for=log is not None)
+    yield check_log_file(log or _default_log(store), asked_for=log is not None)
     examined = examine(store)
     if examined:
         for check in CHECKS_OF_COMMIS:
             yield check(examined)
+
+
+def _default_log(store: CommisStore) -> Path:
+    here, below_root = Path(DEFAULT_LOG_PATH), store.root / DEFAULT_LOG_PATH
+    return below_root if below_root.exists() and not here.exists() else here
 
 
 def _print(finding: Finding) -> None:

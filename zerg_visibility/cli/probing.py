@@ -7,7 +7,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from zerg_visibility.cli.checks import SETUP, Finding
+from zerg_visibility.cli.checklog import SETUP
+from zerg_visibility.cli.finding import Finding
 from zerg_visibility.settings import LOGGER_NAME
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.metadata import CommisMetadata

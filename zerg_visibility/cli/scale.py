@@ -92,8 +92,9 @@ class Scale:
         """
         left, right = self._position(start_us), self._position(end_us)
         first = min(int(left), self.width - 1)
-        after = max(first + 1, min(self.width, -int(-right // 1)))
-        return first, after, right - left < 0.5
+        if right - left < 0.5:
+            return first, first + 1, True
+        return first, max(first + 1, min(self.width, -int(-right // 1))), False
 
     def _position(self, moment_us: int) -> float:
         for start, end, column, columns in self._pieces:

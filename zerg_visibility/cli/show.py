@@ -78,7 +78,7 @@ def render(view: CommisView, width: int, *, plain: bool) -> Iterator[Text]:
     yield Text()
     yield from _totals(view)
     yield Text()
-    yield from _files(view)
+    yield from _files(view, None if plain else width - 2)
 
 
 def _field(name: str, value: str, style: str = "") -> Text:
@@ -192,7 +192,7 @@ def _share(
     return line
 
 
-def _files(view: CommisView) -> Iterator[Text]:
+def _files(view: CommisView, room: int | None) -> Iterator[Text]:
     from rich.text import Text
 
     outputs = [name for name in view.files if name.startswith(f"{TOOL_CALLS}/")]
@@ -201,4 +201,5 @@ def _files(view: CommisView) -> Iterator[Text]:
         names.append(f"{TOOL_CALLS}/ ({counted(len(outputs), 'tool output')})")
     # Not behind a label, so that it fits on a line and can be copied.
     yield Text(f"{view.folder}/")
-    yield Text(f"  {'  '.join(names) or 'is empty'}", style="dim")
+    for line in folded("  ".join(names) or "is empty", room):
+        yield Text(f"  {line}", style="dim")

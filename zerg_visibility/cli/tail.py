@@ -143,7 +143,7 @@ def _record_parts(record: Record) -> list[tuple[str, str]]:
     name = f"{clean(call_name(record), 60)} {clean(record.phase or '', 20)}"
     tokens = record.total_tokens
     count = [] if tokens is None else [(counted(tokens, "token"), "")]
-    return [("llm   ", "blue"), (f"{name:<26}", ""), (took, ""), outcome, *count, *error]
+    return [("llm   ", "cyan"), (f"{name:<26}", ""), (took, ""), outcome, *count, *error]
 
 
 def _print_coloured(console: Console, item: News) -> None:

@@ -12,7 +12,7 @@ from zerg_visibility.clock import SYSTEM_CLOCK, parse_us
 from zerg_visibility.errors import CommisNotFoundError, MetadataUnreadableError
 from zerg_visibility.records import CallStart, Record
 from zerg_visibility.store.commis import CommisStore
-from zerg_visibility.store.layout import STARTED
+from zerg_visibility.store.layout import STARTED, job_number
 from zerg_visibility.store.metadata import CommisMetadata, CommisTotals
 from zerg_visibility.store.reading import LinesRead, in_flight, read_starts
 
@@ -98,7 +98,13 @@ def view_commis(store: CommisStore, job: str) -> CommisView:
         metadata = store.metadata(commis_id)
     except MetadataUnreadableError as error:
         # Its calls may still tell what happened.
-        metadata = CommisMetadata(commis_id=commis_id, name="?", status="lost", error=str(error))
+        metadata = CommisMetadata(
+            commis_id=commis_id,
+            job_id=job_number(job),
+            name="?",
+            status="lost",
+            error=str(error),
+        )
     now_us = SYSTEM_CLOCK.wall_us()
     read = store.records(commis_id)
     starts = read_starts(store.folder(commis_id) / STARTED)

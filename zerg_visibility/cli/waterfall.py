@@ -17,7 +17,7 @@ from zerg_visibility.words import counted, duration
 MAX_ROWS = 200
 """More calls than this are shown by their first and last; `--json` and metrics.jsonl have all."""
 
-_STYLES = {"llm": "blue", "tool": "green", "commis": "magenta"}
+_STYLES = {"llm": "cyan", "tool": "green", "commis": "magenta"}
 _TIME_COLUMNS = 8
 _TOKEN_COLUMNS = 9
 
@@ -189,7 +189,8 @@ def _line(row: Row, scale: Scale, label_width: int, glyphs: Glyphs) -> Text:
     line.append(" ")
     line.append_text(_bar(row, scale, style, glyphs))
     line.append(" ")
-    length = duration((row.end_us - row.start_us) // 1000)
+    length_us = row.end_us - row.start_us
+    length = "<1ms" if 0 < length_us < 1000 else duration(length_us // 1000)
     time = "?" if row.cut else f"{length}+" if row.open else length
     line.append(time.rjust(_TIME_COLUMNS), style="red" if row.failed else "")
     tokens = "" if row.tokens is None else f"{row.tokens:,}"

@@ -63,6 +63,8 @@ def run_probe(root: Path) -> CommisMetadata:
         builder.compile().invoke({"messages": [question]}, {"callbacks": [handler]})
     if not seen:
         raise VisibilityError("the probe ran, but was not noticed as a commis")
+    if not store.folder(seen[-1].commis_id).is_dir():
+        raise VisibilityError(f"the probe could not be stored: {store.root} cannot be written to")
     metadata = store.metadata(seen[-1].commis_id)
     left = [_brief(record) for record in store.records(metadata.commis_id).items]
     if left != EXPECTED:

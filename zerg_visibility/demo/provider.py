@@ -66,6 +66,8 @@ def model_failures_explained(spec: str | None) -> Iterator[None]:
         yield
     except OpenAIError as error:
         said = one_line(redact_secrets(str(error)), 400)
+        server = one_line(redact_secrets(os.environ.get("OPENAI_BASE_URL", "")), 200)
         raise VisibilityError(
-            f"the model {one_line(spec, 80)} failed: {type(error).__name__}: {said}"
+            f"the model {one_line(spec, 80)}{f' at {server}' if server else ''} failed: "
+            f"{type(error).__name__}: {said}"
         ) from error

@@ -1,0 +1,270 @@
+import json
+import shlex
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from tests.cli.samples import environment, llm, tool, zerg
+from tests.cli.terminal import in_terminal
+from zerg_visibility.cli.checklog import check_log_file
+from zerg_visibility.cli.checks import (
+    CHECKS_OF_COMMIS,
+    check_dropped,
+    check_durations,
+    check_lines,
+    check_lost,
+    check_metadata,
+    check_metrics_there,
+    check_root,
+    examine,
+)
+from zerg_visibility.cli.finding import Finding
+from zerg_visibility.cli.main import cli
+from zerg_visibility.cli.probing import ProbeOutcome, check_log_lines, check_recording, probe
+from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.store.metadata import CommisMetadata
+
+GOOD = "2025-12-15 03:19:34 INFO tool_call_complete tool=x success=True event=tool_call_complete\n"
+BARE = "INFO:zerg_visibility:tool_call_complete\n"
+
+
+def is_fine(finding: Finding) -> bool:
+    return finding.state == "ok" and finding.cure is None
+
+
+def test_a_healthy_store_passes_every_check(store, make, alive):
+    make(records=lambda t: [llm(t, 5), tool(t, 5)])
+    make(**alive)
+    examined = examine(store)
+    assert [check(examined).state for check in CHECKS_OF_COMMIS] == ["ok"] * 6
+    assert is_fine(check_root(store))
+
+
+def test_a_missing_root_fails_with_a_cure_that_makes_one(tmp_path):
+    finding = check_root(CommisStore(tmp_path / "no where"))
+    assert finding.state == "failed"
+    assert finding.cure is not None
+    assert shlex.split(finding.cure)[-1] == str(tmp_path / "no where")
+
+
+def test_a_root_that_is_a_file_fails(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert check_root(CommisStore(tmp_path / "file")).state == "failed"
+
+
+def test_a_root_on_which_nothing_can_be_written_fails():
+    # Not even root can make a file there, so this holds for every user.
+    finding = check_root(CommisStore("/proc/self"))
+    assert finding.state == "failed"
+    assert "cannot be written to" in finding.summary
+
+
+def test_checking_the_root_leaves_nothing_behind(store, make):
+    make()
+    before = sorted(store.root.rglob("*"))
+    check_root(store)
+    assert sorted(store.root.rglob("*")) == before
+
+
+def test_calls_without_records_are_found(store, make):
+    made = make(records=lambda t: [llm(t, 5)])
+    (store.folder(made.commis_id) / "metrics.jsonl").unlink()
+    finding = check_metrics_there(examine(store))
+    assert (finding.state, made.commis_id in finding.details[0]) == ("warning", True)
+    assert finding.cure == f"ls -la {store.folder(made.commis_id)}"
+
+
+def test_a_commis_without_any_call_is_explained(store, make):
+    make()
+    finding = check_metrics_there(examine(store))
+    assert finding.state == "warning"
+    assert finding.cure is not None
+    assert "config" in finding.cure
+
+
+def test_a_lost_commis_is_found(store, make, dead):
+    make(records=lambda t: [llm(t, 5)])
+    make(**dead)
+    finding = check_lost(examine(store))
+    assert (finding.state, finding.cure) == ("warning", "zerg-visibility show 2")
+
+
+def test_zero_durations_are_explained_as_the_specification_does(store, make):
+    make(records=lambda t: [llm(t, 0)], duration_ms=0)
+    finding = check_durations(examine(store))
+    assert is_fine(finding)
+    assert "less than 1 ms" in finding.summary
+    assert any("microseconds" in detail for detail in finding.details)
+
+
+def test_a_duration_of_zero_that_cannot_be_true_is_found(store, make):
+    make(records=lambda t: [llm(t, 500)], duration_ms=0)
+    assert check_durations(examine(store)).state == "warning"
+
+
+def test_unreadable_metadata_fails_and_missing_metadata_warns(store, make):
+    missing, broken = make(), make()
+    (store.folder(missing.commis_id) / "metadata.json").unlink()
+    assert check_metadata(examine(store)).state == "warning"
+    (store.folder(broken.commis_id) / "metadata.json").write_text("{")
+    finding = check_metadata(examine(store))
+    assert finding.state == "failed"
+    assert broken.commis_id in finding.details[0]
+    # One unreadable file is one finding.
+    assert is_fine(check_lost(examine(store)))
+
+
+def test_torn_lines_are_found_but_not_while_they_are_written(store, make, alive):
+    for made in (make(**alive), make()):
+        with (store.folder(made.commis_id) / "metrics.jsonl").open("a") as file:
+            file.write('{"torn')
+    finding = check_lines(examine(store))
+    assert finding.state == "warning"
+    assert finding.summary.startswith("1 commis")
+    assert "job 2" in finding.details[0]
+
+
+def test_dropped_records_are_counted(store, make):
+    make(dropped_records=2)
+    make(dropped_records=3)
+    finding = check_dropped(examine(store))
+    assert (finding.state, finding.summary) == (
+        "warning",
+        "5 records of 2 commis could not be written.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "state"),
+    [
+        (GOOD, "ok"),
+        (BARE, "failed"),
+        (BARE + GOOD, "ok"),
+        ("something else\n", "warning"),
+        ("", "warning"),
+        ("x" * 3_000_000 + "\n" + GOOD, "ok"),
+    ],
+    ids=["good", "bare", "mended", "of others", "empty", "long"],
+)
+def test_a_log_file_is_judged_by_its_latest_line(tmp_path, content, state):
+    (tmp_path / "log").write_text(content)
+    assert check_log_file(tmp_path / "log", asked_for=True).state == state
+
+
+def test_a_missing_log_file_fails_only_if_it_was_asked_for(tmp_path):
+    assert check_log_file(tmp_path / "no", asked_for=False).state == "warning"
+    assert check_log_file(tmp_path / "no", asked_for=True).state == "failed"
+    assert check_log_file(tmp_path, asked_for=False).state == "failed"
+
+
+def test_the_probe_records_and_logs():
+    outcome = probe()
+    assert outcome.error is None
+    assert is_fine(check_recording(outcome))
+    assert is_fine(check_log_lines(outcome))
+    assert any("tool_call_complete" in line for line in outcome.lines)
+
+
+def test_a_probe_that_raises_is_a_failed_check(monkeypatch):
+    from zerg_visibility.demo import probe as module
+
+    def broken(root):
+        raise ValueError("no such thing")
+
+    monkeypatch.setattr(module, "run_probe", broken)
+    outcome = probe()
+    finding = check_recording(outcome)
+    assert (finding.state, finding.details) == ("failed", ("ValueError: no such thing",))
+    assert check_log_lines(outcome).state == "warning"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "states"),
+    [
+        (ProbeOutcome(metadata=None, records=0, lines=(), error="E: x"), ("failed", "warning")),
+        (
+            ProbeOutcome(metadata=CommisMetadata(commis_id="x", status="failed"), records=3,
+                         lines=("a event=b",)),
+            ("failed", "ok"),
+        ),
+        (
+            ProbeOutcome(metadata=CommisMetadata(commis_id="x", status="success"), records=0,
+                         lines=()),
+            ("failed", "failed"),
+        ),
+        (
+            ProbeOutcome(metadata=CommisMetadata(commis_id="x", status="success"), records=3,
+                         lines=("a event=b", "tool_call_complete")),
+            ("ok", "failed"),
+        ),
+    ],
+    ids=["raised", "failed", "silent", "bare lines"],
+)  # fmt: skip
+def test_an_outcome_of_the_probe_is_judged(outcome, states):
+    assert (check_recording(outcome).state, check_log_lines(outcome).state) == states
+
+
+def test_warnings_leave_the_exit_code_at_0(store, make):
+    make(dropped_records=1)
+    done = zerg("doctor", "--root", store.root)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "warning dropped" in done.stdout
+    assert "try: " in done.stdout
+
+
+def test_a_failed_check_makes_it_1(tmp_path):
+    done = zerg("doctor", "--root", tmp_path / "nowhere")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.startswith("failed  store")
+
+
+def test_json_has_every_finding(store, make, tmp_path):
+    make(records=lambda t: [llm(t, 5)])
+    (tmp_path / "log").write_text(GOOD)
+    arguments = ["doctor", "--json", "--root", str(store.root), "--log", str(tmp_path / "log")]
+    done = CliRunner().invoke(cli, arguments)
+    document = json.loads(done.stdout)
+    assert (done.exit_code, document["ok"]) == (0, True)
+    assert [(finding["check"], finding["state"]) for finding in document["findings"]] == [
+        (check, "ok")
+        for check in ("store", "recording", "log lines", "log file", "metadata", "metrics",
+                      "lost commis", "durations", "lines", "dropped")
+    ]  # fmt: skip
+    assert set(document["findings"][0]) == {"check", "state", "summary", "details", "cure"}
+
+
+def test_the_log_of_a_demo_is_found_below_the_root(store, make):
+    make()
+    log = store.root / "logs" / "backend" / "backend.log"
+    log.parent.mkdir(parents=True)
+    log.write_text(GOOD)
+    done = CliRunner().invoke(cli, ["doctor", "--root", str(store.root)])
+    assert f"ok      log file    The lines in {log} carry their fields." in done.stdout
+
+
+def test_what_others_wrote_does_not_reach_the_terminal(store, make, tmp_path):
+    made = make()
+    (store.folder(made.commis_id) / "metadata.json").write_text('{"name": "\x1b[31m"}')
+    (tmp_path / "log").write_text("\x1b[41m tool_call_complete\n")
+    code = (
+        "import sys; from zerg_visibility.cli.main import main; sys.exit("
+        f"0 if main(['doctor', '--root', {str(store.root)!r}, '--log', {str(tmp_path / 'log')!r}])"
+        " == 1 else 1)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment()
+    )
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout
+
+
+def test_on_a_terminal_it_fits(store, make):
+    make()
+    screen = in_terminal(80, "doctor", "--root", store.root)
+    cures = [line for line in screen.lines if line.lstrip().startswith("try: ")]
+    rest = [line for line in screen.lines if line not in cures]
+    assert cures
+    assert all(len(line) <= 80 for line in rest)
+    assert screen.styles_of("ok      ") == {"32"}

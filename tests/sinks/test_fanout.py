@@ -1,0 +1,66 @@
+import logging
+
+import pytest
+
+from zerg_visibility import LLMCallRecord, MemorySink
+from zerg_visibility.faults import FaultLog
+from zerg_visibility.sinks.fanout import FanoutSink
+from zerg_visibility.testing import FailingSink
+
+RECORD = LLMCallRecord(start_us=0, end_us=1000)
+
+
+@pytest.fixture
+def faults() -> FaultLog:
+    return FaultLog(logging.getLogger("zerg_visibility.fanout"))
+
+
+class SlowSink(MemorySink):
+    def __init__(self, answer: bool = True) -> None:
+        super().__init__()
+        self.answer = answer
+        self.given: list[float] = []
+
+    def flush(self, timeout_s: float) -> bool:
+        self.given.append(timeout_s)
+        return self.answer
+
+
+def test_a_sink_that_raises_harms_no_other(faults, caplog):
+    failing, first, last = FailingSink(OSError("disk is full")), MemorySink(), MemorySink()
+    fanout = FanoutSink([first, failing, last], faults)
+    for _ in range(3):
+        fanout.emit(RECORD)
+    assert first.records == last.records == [RECORD] * 3
+    assert failing.calls == faults.failures == 3
+    # Said once, with its cause.
+    assert caplog.messages == [
+        "watching could not hand a llm_call to FailingSink: OSError: disk is full; "
+        "the graph goes on"
+    ]
+    assert caplog.records[0].exc_info[1] is failing.error
+
+
+def test_flush_shares_one_time_and_says_whether_all_managed(faults):
+    done, not_done = SlowSink(), SlowSink(answer=False)
+    assert FanoutSink([done], faults).flush(5.0) is True
+    assert FanoutSink([not_done, done], faults).flush(5.0) is False
+    assert FanoutSink([FailingSink(), done], faults).flush(5.0) is False
+    assert len(done.given) == 3
+    assert all(0 <= given <= 5 for given in done.given)
+    assert faults.failures == 1
+
+
+def test_close_reaches_every_sink(faults):
+    failing = FailingSink()
+    FanoutSink([failing, failing, MemorySink()], faults).close()
+    assert failing.calls == faults.failures == 2
+
+
+def test_what_ends_the_program_is_not_swallowed(faults):
+    class Interrupted(MemorySink):
+        def emit(self, record):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        FanoutSink([Interrupted()], faults).emit(RECORD)
