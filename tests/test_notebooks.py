@@ -40,7 +40,7 @@ def printed_by(notebook, source: str) -> str:
 
 
 def test_tier_1_is_what_the_tools_told_the_concierge(executed):
-    printed = printed_by(executed, 'print(message.text')
+    printed = printed_by(executed, "print(message.text")
 
     assert printed.count("Result from commis job ") == 2
     assert printed.count("Execution time: ") == 2
@@ -55,6 +55,7 @@ def test_tier_2_is_a_file_of_records(executed):
     assert [line.split(",")[0] for line in lines].count('{"event":"llm_call"') == 2
     assert [line.split(",")[0] for line in lines].count('{"event":"tool_call"') == 2
     assert '"success":false' in printed
+    assert printed.count('"model":"scripted-model"') == 2
 
 
 def test_typed_records_name_the_failure(executed):

@@ -11,6 +11,7 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.errors import InvalidUpdateError
 from langgraph.types import Interrupt
 
 MODES = ("values", "updates", "custom", "messages", "debug", "tasks", "checkpoints")
@@ -134,16 +135,14 @@ class Sides:
         found = []
         for snapshot in self._history(graph):
             found.append(self._run(graph, None, {**self._config, **snapshot.config}))
-            if snapshot.next:
-                fork = graph.update_state(snapshot.config, update, as_node=_before(snapshot))
-                found.append(self._run(graph, None, {**self._config, **fork}))
+            found.append(self._fork(graph, snapshot.config, update))
             found.append(self._state(graph))
         found.append(f"{len(list(saver.list(None)))} checkpoints")
         return found
 
-    def drawn(self) -> str:
-        """The drawing with what is inside of subgraphs."""
-        return self._build(None).get_graph(xray=True).draw_mermaid()
+    def drawn(self, *, xray: bool) -> str:
+        """The drawing, with what is inside of subgraphs or without."""
+        return self._build(None).get_graph(xray=xray).draw_mermaid()
 
     def described(self) -> list[Any]:
         """Schemas, names, channels and settings."""
@@ -168,22 +167,33 @@ class Sides:
         except Exception as error:
             return f"{type(error).__name__}: {error}"
 
+    def _fork(self, graph: Any, config: Any, update: Any) -> Any:
+        try:
+            if self._is_async:
+                fork = asyncio.run(graph.aupdate_state(config, update))
+            else:
+                fork = graph.update_state(config, update)
+        except InvalidUpdateError as error:  # from where it is not clear what would come next
+            return str(error)
+        return self._run(graph, None, {**self._config, **fork})
+
     def _state(self, graph: Any) -> Any:
         if self._is_async:
             return asyncio.run(graph.aget_state(self._config, subgraphs=True))
         return graph.get_state(self._config, subgraphs=True)
 
     def _history(self, graph: Any) -> list[Any]:
-        return list(graph.get_state_history(self._config))
+        if not self._is_async:
+            return list(graph.get_state_history(self._config))
+
+        async def collect() -> list[Any]:
+            return [snapshot async for snapshot in graph.aget_state_history(self._config)]
+
+        return asyncio.run(collect())
 
 
 def _namespace(config: Any) -> str:
     return config["configurable"]["checkpoint_ns"]
-
-
-def _before(snapshot: Any) -> str:
-    """The node whose update a fork pretends to be: the input, before the first node."""
-    return "__start__" if snapshot.next == ("__start__",) else "__copy__"
 
 
 def _subgraphs(graph: Any) -> list[tuple[str, Any]]:

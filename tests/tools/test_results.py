@@ -217,14 +217,14 @@ class TestReadCommisResult:
         now_us = SYSTEM_CLOCK.wall_us()
         made = desk.commis(
             status="running",
-            ago_us=HOUR_US + 245_000_000,
+            ago_us=3 * HOUR_US + 245_000_000,
             starts=(begun("ssh_exec", now_us - 2 * HOUR_US - 5_000_000),),
         )
         for name in ("metadata.json", "started.jsonl"):
             _age(made.folder / name, 3600 + 5)
         assert desk.answer("read_commis_result", job_id=1) == (
             f"Result from {made.label}:\n\n"
-            "Not finished: status running, 1h 4m since it started.\n"
+            "Not finished: status running, 3h 4m since it started.\n"
             "Last event: tool call ssh_exec started 2h 0m ago, not finished; "
             "last sign of life 1h 0m ago.\n"
             "There is no result yet; read it again later."

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import threading
 from typing import Any
 
@@ -89,11 +90,14 @@ def test_arguments_of_the_wrong_kind_are_explained_without_echo(desk: Desk, tool
 
 
 def test_a_store_that_cannot_be_read_is_said_in_one_line(desk: Desk):
-    made = desk.commis()
-    (made.folder / "metrics.jsonl").mkdir()
-    assert desk.error("get_commis_metrics", job_id=1) == (
-        "Error: The commis store cannot be read just now (IsADirectoryError)."
-    )
+    desk.commis()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))  # what is open stays, no more opens
+    try:
+        answer = desk.error("get_commis_metrics", job_id=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert answer == "Error: The commis store cannot be read just now (OSError)."
 
 
 def test_the_owner_may_come_from_the_config(desk: Desk):

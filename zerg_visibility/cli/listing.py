@@ -20,7 +20,7 @@ from zerg_visibility.cli.output import (
     short_count,
     write_json,
 )
-from zerg_visibility.cli.view import UNENDED, known_until_us, time_taken_ms, with_totals
+from zerg_visibility.cli.view import UNENDED, known_until_us, with_totals
 from zerg_visibility.clock import SYSTEM_CLOCK
 from zerg_visibility.records import CommisStatus
 from zerg_visibility.store.commis import CommisStore
@@ -84,7 +84,7 @@ def _nothing_found(store: CommisStore) -> str:
 
 def _cells(store: CommisStore, commis: CommisMetadata, now_us: int) -> tuple[str, ...]:
     totals = commis.totals
-    taken_ms = time_taken_ms(commis, known_until_us(store, commis, now_us))
+    taken_ms = commis.worked_ms(known_until_us(store, commis, now_us))
     return (
         "-" if commis.job_id is None else str(commis.job_id),
         commis.status,

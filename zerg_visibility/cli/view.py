@@ -109,12 +109,10 @@ def view_commis(store: CommisStore, job: str) -> CommisView:
     read = store.records(commis_id)
     starts = read_starts(store.folder(commis_id) / STARTED)
     until_us = known_until_us(store, metadata, now_us)
-    taken_ms = time_taken_ms(metadata, until_us)
+    taken_ms = metadata.worked_ms(until_us)
     running = in_flight(starts, read)
-    # What passed since the first start of several holds the waits between, and so is not work.
-    is_work = metadata.status not in UNENDED or metadata.segments == 1
-    times = timeline(read.items, taken_ms if is_work else None)
-    may_hang = is_work and metadata.status != "success"
+    times = timeline(read.items, taken_ms)
+    may_hang = metadata.status != "success"
     return CommisView(
         metadata=with_totals(metadata, read),
         read=read,
@@ -151,14 +149,6 @@ def known_until_us(store: CommisStore, metadata: CommisMetadata, now_us: int) ->
     if metadata.finished_at is not None and metadata.status != "lost":
         return parse_us(metadata.finished_at)
     return store.last_sign_of_life(metadata.commis_id) or metadata.started_us or now_us
-
-
-def time_taken_ms(metadata: CommisMetadata, until_us: int) -> int | None:
-    """Give the milliseconds a commis was at work; for one that has not ended, those that passed."""
-    if metadata.status not in UNENDED:
-        return metadata.duration_ms
-    started_us = metadata.started_us
-    return None if started_us is None else max(0, until_us - started_us) // 1000
 
 
 def _first_us(

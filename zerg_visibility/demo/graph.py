@@ -55,7 +55,7 @@ def build_concierge(
         store: Where the commis are stored, and read from.
     """
     team = make_team(folder, store.root.resolve())
-    names = [specialist.name for specialist in team]
+    purposes = {specialist.name: specialist.purpose for specialist in team}
     planner = model.bind_tools([_start_tool(team)])
     toolkit = ConciergeToolkit(store=store).get_tools()
     reader = model.bind_tools(toolkit)
@@ -67,22 +67,19 @@ def build_concierge(
         sent = [
             call
             for call in message.tool_calls
-            if call["name"] == START_TOOL and call["args"].get("name") in names
+            if call["name"] == START_TOOL and call["args"].get("name") in purposes
         ]
-        return {"messages": [message.model_copy(update={"tool_calls": sent})]}
+        kept = message.model_copy(update={"tool_calls": sent, "invalid_tool_calls": []})
+        return {"messages": [kept]}
 
     def send(state: MessagesState) -> list[Send] | str:
         message = state["messages"][-1]
-        sends = [
-            Send(
-                call["args"]["name"],
-                {
-                    "messages": [HumanMessage(str(call["args"].get("task", "")))],
-                    "tool_call_id": call["id"],
-                },
-            )
-            for call in (message.tool_calls if isinstance(message, AIMessage) else ())
-        ]
+        sends = []
+        for call in message.tool_calls if isinstance(message, AIMessage) else ():
+            name = call["args"]["name"]
+            # Some providers refuse a message without text.
+            task = HumanMessage(str(call["args"].get("task") or purposes[name]))
+            sends.append(Send(name, {"messages": [task], "tool_call_id": call["id"]}))
         return sends or END
 
     def read(state: MessagesState) -> dict[str, Any]:
@@ -93,7 +90,7 @@ def build_concierge(
     builder.add_node(READ, read)
     builder.add_node(TOOLS, ToolNode(toolkit))
     builder.add_edge(START, PLAN)
-    builder.add_conditional_edges(PLAN, send, [*names, END])
+    builder.add_conditional_edges(PLAN, send, [*purposes, END])
     for specialist in team:
         commis = create_commis_node(_commis_graph(model, specialist), store=store, output=_told)
         builder.add_node(specialist.name, commis)

@@ -155,8 +155,8 @@ class CommisStore:
         too_old = 0
         for job_id in range(self.newest_job(), 0, -1):
             commis_id = self._read_job(job_id)
-            if commis_id is None:
-                continue
+            if commis_id is None or not self.folder(commis_id).is_dir():
+                continue  # its writer died before it had a directory, or it was pruned
             found = self._metadata_or_stub(commis_id, job_id)
             if since_us is not None and (found.started_us or 0) < since_us:
                 too_old += 1
@@ -170,7 +170,11 @@ class CommisStore:
                 yield found
 
     def newest_job(self) -> int:
-        """Give the highest job id so far; 0 if there is none."""
+        """Give the highest job id so far; 0 if there is none.
+
+        Found in a number of steps that hardly grows with the store. That needs numbers without
+        gaps: whoever deletes a commis has to leave its file in `jobs/`.
+        """
         return first_free(self._job_taken, 1) - 1
 
     # -- reading ---------------------------------------------------------------------------------
@@ -329,7 +333,7 @@ class CommisStore:
     def _read_job(self, job_id: int) -> str | None:
         try:
             text = layout.job_file(self.root, job_id).read_text().strip()
-        except (OSError, ValueError):
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError, UnicodeDecodeError):
             return None
         return text if layout.is_own_id(text) else None
 

@@ -191,6 +191,18 @@ class CommisMetadata:
         text = self.segment_started_at
         return self.started_us if text is None else parse_us(text)
 
+    def worked_ms(self, until_us: int | None) -> int | None:
+        """Give the milliseconds at work, waits left out; None if they are not known.
+
+        Args:
+            until_us: Up to when one that has not ended is known to have worked, in microseconds
+                since 1970.
+        """
+        since_us = self.segment_started_us
+        if self.status not in {"running", "lost"} or until_us is None or since_us is None:
+            return self.duration_ms
+        return (self.duration_ms or 0) + max(0, until_us - since_us) // 1000
+
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON object of metadata.json; here an unknown value is null."""
         return dataclasses.asdict(self)

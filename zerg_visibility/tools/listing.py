@@ -8,7 +8,7 @@ from zerg_visibility import words
 from zerg_visibility.clock import SYSTEM_CLOCK, format_us
 from zerg_visibility.store.metadata import STATUSES, CommisMetadata
 from zerg_visibility.tools.access import ConciergeView
-from zerg_visibility.tools.results import UNFINISHED, elapsed_ms
+from zerg_visibility.tools.results import UNFINISHED
 from zerg_visibility.tools.window import window_start_us, window_text
 
 MAX_LIMIT = 200
@@ -67,10 +67,8 @@ def _line(metadata: CommisMetadata, now_us: int) -> str:
 
 
 def _time(metadata: CommisMetadata, now_us: int) -> str:
-    if metadata.status == "running" and metadata.segments == 1:
-        elapsed = elapsed_ms(metadata, now_us)
-    else:
-        elapsed = metadata.duration_ms
+    # When a lost one died would have to be looked up among its files: only what is written counts.
+    elapsed = metadata.duration_ms if metadata.status == "lost" else metadata.worked_ms(now_us)
     if elapsed is None:
         return "time unknown"
     return words.duration(elapsed) + (" so far" if metadata.status in UNFINISHED else "")

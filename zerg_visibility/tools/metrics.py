@@ -8,7 +8,7 @@ from zerg_visibility.clock import SYSTEM_CLOCK
 from zerg_visibility.records import CallStart, LLMCallRecord, ToolCallRecord
 from zerg_visibility.store.metadata import CommisMetadata, CommisTotals
 from zerg_visibility.tools.access import ConciergeView
-from zerg_visibility.tools.results import UNFINISHED, cost_text, elapsed_ms
+from zerg_visibility.tools.results import UNFINISHED, cost_text
 
 MAX_CHARACTERS = 1_500
 """The longest answer."""
@@ -52,12 +52,9 @@ def read_metrics(view: ConciergeView, job_id: int | str) -> str:
 
 
 def _at_work_ms(view: ConciergeView, metadata: CommisMetadata, now_us: int) -> int | None:
-    if metadata.status in {"running", "lost"} and metadata.segments == 1:
-        lost = metadata.status == "lost"
-        until_us = view.store.last_sign_of_life(metadata.commis_id) if lost else now_us
-        return elapsed_ms(metadata, until_us)
-    # Since when it is at work again after a pause is not written anywhere: the stretches before.
-    return metadata.duration_ms
+    lost = metadata.status == "lost"
+    until_us = view.store.last_sign_of_life(metadata.commis_id) if lost else now_us
+    return metadata.worked_ms(until_us)
 
 
 def _standing(metadata: CommisMetadata | None, at_work_ms: int | None) -> str:
