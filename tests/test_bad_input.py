@@ -389,6 +389,19 @@ class TestRootDeletedMeanwhile:
         assert store.result(folder.name) == "42"
         assert handler.open_runs == 0
 
+    def test_commis_that_start_afterwards_are_listed_under_numbers_never_given_before(
+        self, store, handler
+    ):
+        node = create_commis_node(calculator(), store=store)
+        run(node, "First", handler)
+        shutil.rmtree(store.root)
+        run(node, "Second", handler)
+        assert [(one.job_id, one.task) for one in store.recent()] == [(2, "Second")]
+        other_process = CommisStore(store.root)
+        assert [one.job_id for one in other_process.recent()] == [2]
+        run(create_commis_node(calculator(), store=other_process), "Third", handler)
+        assert [one.job_id for one in store.recent()] == [3, 2]
+
 
 @pytest.mark.parametrize(
     "answer",

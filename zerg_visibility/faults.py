@@ -62,13 +62,16 @@ class FaultLog:
             self._said[kind] = (now if last is None or speak else last, 0 if speak else unsaid + 1)
         if not speak:
             return
+        try:
+            text = str(error)
+        except Exception:  # a foreign error may not even have a text
+            text = ""
         more = f" ({unsaid} more like it since)" if unsaid else ""
         try:  # noqa: SIM105 - the reason stands at its end
             self._logger.warning(
-                "watching could not %s: %s: %s%s; the graph goes on",
+                "watching could not %s: %s%s; the graph goes on",
                 doing,
-                type(error).__name__,
-                error,
+                f"{type(error).__name__}: {text}" if text else type(error).__name__,
                 more,
                 exc_info=error,
             )

@@ -127,7 +127,7 @@ class TestQuoting:
 
     @given(st.dictionaries(ANY_TEXT, ANY_TEXT, max_size=4), ANY_TEXT)
     def test_nothing_from_outside_makes_a_second_line_or_event(self, extra, message):
-        reserved = logging.makeLogRecord({}).__dict__
+        reserved = {*logging.makeLogRecord({}).__dict__, "message", "asctime"}
         extra = {name: value for name, value in extra.items() if name not in reserved}
         text = line(message.replace("%", ""), **extra)
         assert len(text.splitlines()) <= 1

@@ -12,7 +12,10 @@ from zerg_visibility import (
     configure_logging,
     create_commis_node,
 )
+from zerg_visibility.faults import FaultLog
+from zerg_visibility.sinks.fanout import FanoutSink
 from zerg_visibility.sinks.log import LogSink
+from zerg_visibility.testing import FailingSink
 
 RECORD = ToolCallRecord(start_us=0, end_us=0, tool="ls")
 
@@ -61,18 +64,32 @@ def test_two_paths_are_both_written(tmp_path):
     assert [tool_lines(path) for path in paths] == [1, 1]
 
 
-@pytest.mark.parametrize("rotate", ["rename", "delete"])
-def test_a_log_rotation_loses_no_line(tmp_path, rotate):
+def test_a_log_rotation_loses_no_line(tmp_path):
+    path, moved = tmp_path / "a.log", tmp_path / "a.log.1"
+    configure_logging(path)
+    LogSink().emit(RECORD)
+    path.rename(moved)
+    emitted = 1 + emit_until(path.exists)
+    assert tool_lines(path) == 1
+    assert tool_lines(path) + tool_lines(moved) == emitted
+
+
+def test_a_log_file_that_was_deleted_is_made_anew(tmp_path):
     path = tmp_path / "a.log"
     configure_logging(path)
     LogSink().emit(RECORD)
-    if rotate == "rename":
-        path.rename(tmp_path / "a.log.1")
-        assert tool_lines(tmp_path / "a.log.1") == 1
-    else:
-        path.unlink()
-    LogSink().emit(RECORD)
+    path.unlink()
+    emit_until(path.exists)
     assert tool_lines(path) == 1
+
+
+def emit_until(arrived):
+    """Emit records until a condition holds; give their number. A moved file shows within 20 ms."""
+    for number in range(1, 1_000_000):
+        LogSink().emit(RECORD)
+        if arrived():
+            return number
+    raise AssertionError("it never came")
 
 
 def test_several_processes_write_whole_lines_into_one_file(tmp_path):
@@ -133,3 +150,41 @@ def test_a_text_that_utf8_cannot_hold_is_written_all_the_same(tmp_path):
     configure_logging(path)
     logging.getLogger("zerg_visibility").warning("lone \ud800 surrogate")
     assert path.read_bytes().endswith(b"WARNING lone \\ud800 surrogate" + os.linesep.encode())
+
+
+def test_a_log_folder_that_was_deleted_is_made_anew(store, handler, tmp_path):
+    path = tmp_path / "logs" / "a.log"
+    configure_logging(path)
+    LogSink().emit(RECORD)
+    path.unlink()
+    path.parent.rmdir()
+    emit_until(path.exists)
+    path.write_text("")
+    state = run(create_commis_node(calculator(), store=store), "Calculate 7*6", handler)
+    assert state["messages"][-1].text == "The result is 42."
+    assert path.read_text().count("llm_call_complete") == 2 * 2  # message and event
+    assert handler.stats.failures == 0
+
+
+class UnprintableError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text for you")
+
+
+def test_a_fault_that_cannot_be_shown_prints_nothing_on_stderr(tmp_path, capsys):
+    path = tmp_path / "a.log"
+    configure_logging(path)
+    faults = FaultLog()
+    FanoutSink([FailingSink(UnprintableError())], faults).emit(RECORD)
+    assert faults.failures == 1
+    assert capsys.readouterr().err == ""
+    assert "could not hand a tool_call to FailingSink: UnprintableError" in path.read_text()
+
+
+def test_a_full_disk_under_the_log_is_counted_and_prints_nothing(tmp_path):
+    # /dev/full is a disk on which no byte has place.
+    code = A_RUN.replace(
+        "handler = ", 'zerg_visibility.configure_logging("/dev/full")\n    handler = '
+    )
+    records, failures = python(f"\n    import zerg_visibility{code}", tmp_path / "data").split()
+    assert (records, int(failures)) == ("4", 4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from functools import lru_cache
 from typing import Any
 
 # The specification's fields in the specification's order, then ours. The first `success` that a
@@ -19,13 +20,18 @@ _TOOL_ORDER = (
 _COMMIS_ORDER = (
     "commis_name", "status", "duration_ms", "commis_id", "job_id", "error", "trace_id", "span_id",
 )  # fmt: skip
-_ORDERS = {
-    "llm_call_complete": _LLM_ORDER,
-    "tool_call_complete": _TOOL_ORDER,
-    "commis_complete": _COMMIS_ORDER,
-}
-
+# What logging itself puts on a record is no field of the event.
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+# For each event its fields in order, and all names that are not extra to it.
+_ORDERS = {
+    event: (order, _STANDARD.union(order, {"event"}))
+    for event, order in (
+        ("llm_call_complete", _LLM_ORDER),
+        ("tool_call_complete", _TOOL_ORDER),
+        ("commis_complete", _COMMIS_ORDER),
+    )
+}
 
 # Control characters, Unicode line separators, zero-width and direction-changing characters, lone
 # surrogates: whatever could end a line, colour a terminal or hide text.
@@ -56,15 +62,15 @@ class KeyValueFormatter(logging.Formatter):
         fields = record.__dict__
         message = str(record.msg) if not record.args else _message(record)
         parts = [self._time(record.created), record.levelname, escape_message(message)]
-        order = _ORDERS.get(message, _LLM_ORDER)
+        order, known = _ORDERS.get(message, _ORDERS["llm_call_complete"])
         for name in order:
             value = fields.get(name)
             if value is not None:
                 parts.append(f"{name}={quote(value)}")
-        for name, value in fields.items():
-            if name in _STANDARD or name in order or name == "event" or value is None:
-                continue
-            parts.append(f"{quote(name)}={quote(value)}")
+        if not fields.keys() <= known:
+            for name, value in fields.items():
+                if name not in known and value is not None:
+                    parts.append(f"{quote(name)}={quote(value)}")
         if record.exc_info and record.exc_info[0] is not None:
             parts.append(f"traceback={quote(self.formatException(record.exc_info))}")
         if fields.get("event") is not None:
@@ -82,12 +88,18 @@ class KeyValueFormatter(logging.Formatter):
 
 def quote(value: Any) -> str:
     """Write a value so that it is one field and stays on its line."""
-    if value is True or value is False or isinstance(value, int | float):
+    kind = type(value)
+    if kind is int or kind is bool or kind is float:
         return str(value)
     try:
         text = value if isinstance(value, str) else str(value)
     except Exception:  # a foreign object's __str__ may raise; the line matters more than it
         text = f"<{type(value).__name__}>"
+    return _quoted(text)
+
+
+@lru_cache(maxsize=512)  # names, ids and errors come again and again
+def _quoted(text: str) -> str:
     if _PLAIN.match(text):
         return text
     return f'"{_ESCAPED_IN_VALUE.sub(_escape, text)}"'

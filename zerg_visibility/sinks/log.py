@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
+import os
+import sys
+import threading
+import time
 from typing import Any
 
 from zerg_visibility.records import CommisRunRecord, LLMCallRecord, Record
@@ -12,7 +15,10 @@ from zerg_visibility.settings import LOGGER_NAME
 # Library etiquette: without this, Python prints our warnings to stderr if logging is not set up.
 logging.getLogger(LOGGER_NAME).addHandler(logging.NullHandler())
 
-_FILE = str(Path(__file__))
+# What every LogRecord has, as logging itself makes it; what differs from line to line is set then.
+_MADE = logging.LogRecord("", logging.INFO, __file__, 0, "", (), None, "emit")
+_ALWAYS = {**_MADE.__dict__, "taskName": None} if sys.version_info >= (3, 12) else _MADE.__dict__
+_STARTED = _MADE.created - _MADE.relativeCreated / 1000
 
 
 class LogSink:
@@ -30,13 +36,7 @@ class LogSink:
         logger = self._logger
         if not logger.isEnabledFor(logging.INFO):
             return
-        fields = log_fields(record)
-        # Logger.info would look up the caller's frame and check our names: 10 µs of the hot path.
-        line = logger.makeRecord(
-            logger.name, logging.INFO, _FILE, 0, fields["event"], (), None, "emit"
-        )
-        line.__dict__.update(fields)
-        logger.handle(line)
+        logger.handle(_log_record(logger.name, log_fields(record)))
 
     def flush(self, timeout_s: float) -> bool:  # noqa: ARG002 - the protocol's signature
         """Flush the logger's own handlers."""
@@ -46,6 +46,35 @@ class LogSink:
 
     def close(self) -> None:
         """Do nothing: the handlers belong to whoever configured logging."""
+
+
+def _log_record(name: str, fields: dict[str, Any]) -> logging.LogRecord:
+    """Make a log record without what makes `Logger.info` dear, the search for the caller.
+
+    Even `LogRecord()` works out names of files and processes anew each time; unless somebody has
+    set a factory of their own, its attributes are written down directly.
+    """
+    factory = logging.getLogRecordFactory()
+    event = fields["event"]
+    if factory is not logging.LogRecord:
+        line = factory(name, logging.INFO, __file__, 0, event, (), None)
+        line.__dict__.update(fields)
+        return line
+    line = logging.LogRecord.__new__(logging.LogRecord)
+    now = time.time()
+    line.__dict__ = {
+        **_ALWAYS,
+        "name": name,
+        "msg": event,
+        "created": now,
+        "msecs": int(now % 1 * 1000) + 0.0,
+        "relativeCreated": (now - _STARTED) * 1000,
+        "thread": threading.get_ident(),
+        "threadName": threading.current_thread().name,
+        "process": os.getpid(),
+        **fields,
+    }
+    return line
 
 
 def log_fields(record: Record) -> dict[str, Any]:

@@ -4,12 +4,46 @@ from __future__ import annotations
 
 import logging
 import os
-from logging.handlers import WatchedFileHandler
 from pathlib import Path
 
 from zerg_visibility.errors import ConfigurationError
 from zerg_visibility.settings import DEFAULT_LOG_PATH, LOGGER_NAME
 from zerg_visibility.sinks.keyvalue import KeyValueFormatter
+from zerg_visibility.store.files import AppendFile, FileModes
+
+
+class AppendingHandler(logging.Handler):
+    """Writes each log record with one `write`, which the standard handlers do not promise.
+
+    So lines of several processes never mix. That a log rotation has moved the file is noticed
+    within 20 ms; lines in between are in the moved one.
+
+    Args:
+        path: The file; missing folders are made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self._file = AppendFile(path, FileModes())
+        self.setFormatter(KeyValueFormatter())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line.
+
+        Only this package logs to the logger that the handler is for, and counts what is raised
+        here; `Handler.handleError` would print a traceback to stderr for every line instead.
+
+        Raises:
+            OSError: It could not be written.
+        """
+        line = self.format(record) + "\n"
+        self._file.append(line.encode("utf-8", "backslashreplace"))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()
 
 
 def configure_logging(
@@ -18,7 +52,7 @@ def configure_logging(
     """Write Tier 3's lines to a file.
 
     Several processes may write to the same file: each line is one append. When a log rotation
-    moves or deletes the file, the next line starts a new one. Calling it again with the same path
+    moves the file, a new one is started. Calling it again with the same path
     changes nothing but the level.
 
     Args:
@@ -34,18 +68,18 @@ def configure_logging(
     target = Path(path).absolute()
     logger = logging.getLogger(LOGGER_NAME)
     for handler in logger.handlers:
-        if isinstance(handler, WatchedFileHandler) and handler.baseFilename == str(target):
+        if isinstance(handler, AppendingHandler) and handler.path == target:
             break
     else:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            handler = WatchedFileHandler(target, encoding="utf-8", errors="backslashreplace")
+            target.open("ab").close()
         except OSError as error:
             raise ConfigurationError(
                 f"cannot write the log file {target} ({error.strerror}); "
                 f"give configure_logging(path=...) a file in a folder you may write to"
             ) from error
-        handler.setFormatter(KeyValueFormatter())
+        handler = AppendingHandler(target)
         logger.addHandler(handler)
     handler.setLevel(level)
     if logger.level == logging.NOTSET or logger.level > level:

@@ -7,12 +7,16 @@ import errno
 import itertools
 import os
 import threading
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
 MAX_OPEN_FILES = 64
 """Append files that one process holds open; beyond it, the longest opened is closed first."""
+
+CHECK_AFTER_S = 0.02
+"""How long a file that lines are appended to is taken to be still where it was."""
 
 _temporary_numbers = itertools.count(1)
 
@@ -102,18 +106,20 @@ class AppendFile:
 
     Safe to use from several threads, and beside other processes that append to the same file.
     Opened at first use, together with missing folders; closed when too many are open; opened anew
-    when it was deleted meanwhile.
+    when it was deleted or moved away, which is looked for every 20 ms. What is written in between
+    goes where the rest of the file went.
 
     Args:
         path: Where it lies.
         modes: Permissions, should it or its folders have to be created.
     """
 
-    __slots__ = ("__weakref__", "_fd", "_lock", "_torn", "modes", "path")
+    __slots__ = ("_checked_at", "_fd", "_lock", "_torn", "modes", "path")
 
     def __init__(self, path: Path, modes: FileModes) -> None:
         self.path = path
         self.modes = modes
+        self._checked_at = 0.0
         self._fd: int | None = None
         self._torn = False
         self._lock = threading.Lock()
@@ -127,8 +133,13 @@ class AppendFile:
         """
         with self._lock:
             fd = self._fd
-            if fd is None or os.fstat(fd).st_nlink == 0:
+            now = time.monotonic()
+            if fd is None:
                 fd = self._open()
+            elif now - self._checked_at >= CHECK_AFTER_S:
+                self._checked_at = now
+                if not self._is_at_path(fd):
+                    fd = self._open()
             written = os.write(fd, b"\n" + line if self._torn else line)
             expected = len(line) + self._torn
             if written == expected:
@@ -157,6 +168,14 @@ class AppendFile:
         if self._fd is not None:
             fd, self._fd = self._fd, None
             os.close(fd)
+
+    def _is_at_path(self, fd: int) -> bool:
+        """Say whether the open file was neither deleted nor moved away."""
+        try:
+            there = os.stat(self.path)  # noqa: PTH116 - half the time of Path.stat
+        except OSError:
+            return False
+        return os.path.samestat(there, os.fstat(fd))
 
     def _open(self) -> int:
         self._close()

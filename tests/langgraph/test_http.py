@@ -1,0 +1,268 @@
+"""Calls of a real client over HTTP: what it got, what it did not get, and what must not be told."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import operator
+import socket
+from typing import Any
+
+import openai
+import pytest
+from langchain_core.messages import HumanMessage
+from langchain_core.runnables import RunnableLambda
+from langchain_openai import ChatOpenAI
+
+from tests.langgraph.expect import commis, llm
+from tests.langgraph.found import by_job, found
+from tests.langgraph.parts import agent, outer
+from tests.langgraph.server import (
+    SERVED,
+    USAGE,
+    Exchange,
+    answers,
+    chunk,
+    fails,
+    never,
+    serving,
+    streams,
+)
+from zerg_visibility import configure_logging, create_commis_node, redact_secrets
+
+KEY = "sk-proj-mustnotbetold0123456789abcdefghijklmnop"
+HEADER = "header-must-not-be-told"
+ASK = {"messages": [HumanMessage("Calculate 7*6")]}
+TOKENS = {
+    "prompt_tokens": 12,
+    "completion_tokens": 7,
+    "total_tokens": 19,
+    "cached_tokens": 8,
+    "reasoning_tokens": 3,
+}
+NO_TOKENS = dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"))
+
+
+def model(url: str, **options: Any) -> ChatOpenAI:
+    return ChatOpenAI(
+        model="gpt-5-mini",
+        base_url=url,
+        api_key=KEY,
+        default_headers={"X-Secret": HEADER},
+        max_retries=0,
+        use_responses_api=False,
+        **options,
+    )
+
+
+def answered(**changes: Any) -> Any:
+    """A commis whose one call was answered."""
+    fields = {**TOKENS, "model": SERVED, "requested_model": "gpt-5-mini", **changes}
+    return commis("research", "success", llm(**fields))
+
+
+def failed(error: BaseException, said: str, **changes: Any) -> Any:
+    """A commis whose one call failed."""
+    text = f"{type(error).__name__}: {said}"
+    fields = {**NO_TOKENS, "model": "gpt-5-mini", "requested_model": "gpt-5-mini", **changes}
+    return commis("research", "failed", llm(success=False, error=text, **fields), error=text)
+
+
+@pytest.fixture(params=[False, True], ids=["sync", "async"])
+def is_async(request):
+    return request.param
+
+
+@pytest.fixture
+def ask(store, handler, is_async, tmp_path):
+    """Asks a model in a commis. At the end nothing that was stored or logged tells a secret."""
+    configure_logging(tmp_path / "logs" / "backend.log")
+
+    def run(chat: Any, redact: Any = None, **options: Any) -> Any:
+        graph = outer(create_commis_node(agent(chat), store=store, redact=redact))
+        config = {"callbacks": [handler]}
+        if options:
+            return (
+                asyncio.run(_consume(graph, config, options))
+                if is_async
+                else list(graph.stream(ASK, config, **options))
+            )
+        return asyncio.run(graph.ainvoke(ASK, config)) if is_async else graph.invoke(ASK, config)
+
+    yield run
+    stored = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(stored) > 3
+    for secret in (KEY, HEADER, "header-of-the-answer", "X-Secret", "Authorization", "Bearer"):
+        assert not [data for data in stored if secret.lower().encode() in data.lower()]
+
+
+async def _consume(graph: Any, config: Any, options: Any) -> list[Any]:
+    return [chunk async for chunk in graph.astream(ASK, config, **options)]
+
+
+def totals(store) -> tuple[int | None, int]:
+    one = by_job(store)[0].totals
+    return one.total_tokens, one.calls_without_usage
+
+
+# -- what came ----------------------------------------------------------------------------------
+
+
+def test_an_answer_in_one_piece(ask, store):
+    with serving(answers("42")) as server:
+        ask(model(server.url))
+    assert found(store) == [answered()]
+    assert totals(store) == (19, 0)
+
+
+def test_two_candidates_count_their_tokens_once(ask, store):
+    with serving(answers("42", "43")) as server:
+        ask(model(server.url, n=2))
+    assert server.asked[0]["n"] == 2
+    assert found(store) == [answered()]
+    assert totals(store) == (19, 0)
+
+
+def test_an_answer_that_counts_no_tokens(ask, store):
+    with serving(answers("42", usage=None)) as server:
+        ask(model(server.url))
+    none = dict.fromkeys(TOKENS)
+    assert found(store) == [answered(**none)]
+    assert totals(store) == (0, 1)
+
+
+def test_a_stream_that_counts_tokens(ask, store):
+    with serving(streams("The ", "answer")) as server:
+        ask(model(server.url, streaming=True, stream_usage=True))
+    assert server.asked[0]["stream_options"] == {"include_usage": True}
+    assert found(store) == [answered(ttft=True)]
+    assert totals(store) == (19, 0)
+
+
+def test_a_stream_without_include_usage_counts_no_tokens(ask, store):
+    with serving(streams("The ", "answer")) as server:
+        ask(model(server.url), stream_mode="messages", subgraphs=True)
+    assert server.asked[0]["stream"] is True
+    assert "stream_options" not in server.asked[0]
+    none = dict.fromkeys(TOKENS)
+    assert found(store) == [answered(ttft=True, **none)]
+    assert totals(store) == (0, 1)
+
+
+def test_the_time_to_the_first_token_is_within_the_call(ask, store):
+    with serving(streams("The ", "answer")) as server:
+        ask(model(server.url, streaming=True))
+    (record,) = store.records(by_job(store)[0].commis_id).items
+    assert 0 <= record.ttft_ms <= (record.end_us - record.start_us) / 1000
+
+
+# -- what did not come --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (429, openai.RateLimitError),
+        (500, openai.InternalServerError),
+        (401, openai.AuthenticationError),
+        (400, openai.BadRequestError),
+    ],
+)
+@pytest.mark.parametrize("streaming", [False, True], ids=["whole", "streamed"])
+def test_an_error_status(status, error, streaming, ask, store):
+    with serving(fails(status, "no luck today")) as server, pytest.raises(error) as raised:
+        ask(model(server.url, streaming=streaming))
+    said = f"Error code: {status} - no luck today"
+    if "{" in str(raised.value):  # so said older versions of openai
+        said = str(raised.value)
+    assert found(store) == [failed(raised.value, said)]
+    # A call that failed has no usage to be missed.
+    assert totals(store) == (0, 0)
+
+
+def test_a_refused_connection(ask, store):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
+        with pytest.raises(openai.APIConnectionError) as raised:
+            ask(model(url))
+    assert found(store) == [failed(raised.value, "Connection error.")]
+
+
+def test_a_server_that_does_not_answer_in_time(ask, store):
+    with serving(never) as server, pytest.raises(openai.APITimeoutError) as raised:
+        ask(model(server.url, timeout=0.2))
+    assert found(store) == [failed(raised.value, "Request timed out.")]
+    (record,) = store.records(by_job(store)[0].commis_id).items
+    assert record.end_us - record.start_us >= 200_000
+
+
+def broken_off(exchange: Exchange) -> None:
+    exchange.hang_up()
+
+
+def broken_off_after_usage(exchange: Exchange) -> None:
+    exchange.event(chunk([], usage=USAGE))
+    exchange.hang_up()
+
+
+def stalled(exchange: Exchange) -> None:
+    never(exchange)
+
+
+def told_of_an_error(exchange: Exchange) -> None:
+    exchange.event('{"error": {"message": "overloaded", "type": "server_error"}}')
+    exchange.end_stream()
+
+
+class Streaming(RunnableLambda):
+    """A model whose stream is read by the node itself, rather than inside of `invoke`."""
+
+    def __init__(self, chat: Any) -> None:
+        def read(messages: Any) -> Any:
+            return functools.reduce(operator.add, chat.stream(messages))
+
+        async def aread(messages: Any) -> Any:
+            chunks = [chunk async for chunk in chat.astream(messages)]
+            return functools.reduce(operator.add, chunks)
+
+        super().__init__(read, aread)
+
+
+@pytest.mark.parametrize("read_by", [lambda chat: chat, Streaming], ids=["invoke", "stream"])
+@pytest.mark.parametrize(
+    ("then", "tokens"),
+    [
+        (broken_off, {}),
+        (broken_off_after_usage, TOKENS),
+        (stalled, {}),
+        (told_of_an_error, {}),
+    ],
+)
+def test_a_stream_that_does_not_end(read_by, then, tokens, ask, store):
+    """The tokens that had arrived are told. (Which model served, OpenAI's client says at the end.)"""
+    reply = streams("The ", "answer", then=then)
+    with serving(reply) as server, pytest.raises(Exception) as raised:  # noqa: PT011
+        ask(read_by(model(server.url, streaming=True, stream_usage=True, timeout=0.5)))
+    said = str(raised.value)
+    assert found(store) == [failed(raised.value, said, ttft=True, **tokens)]
+    assert totals(store) == (19 if tokens else 0, 0)
+
+
+def test_an_answer_that_is_no_json(ask, store):
+    def nonsense(exchange: Exchange) -> None:
+        exchange.send_text("<nonsense")
+
+    with serving(nonsense) as server, pytest.raises(Exception) as raised:  # noqa: PT011
+        ask(model(server.url))
+    assert found(store) == [failed(raised.value, str(raised.value))]
+
+
+def test_an_error_that_repeats_the_key_is_redacted_on_request(ask, store):
+    reply = fails(401, f"Incorrect API key provided: {KEY}.")
+    with serving(reply) as server, pytest.raises(openai.AuthenticationError):
+        ask(model(server.url), redact=redact_secrets)
+    (one,) = found(store)
+    assert one.error.startswith("OpenAIAuthenticationError: Error code: 401") or (
+        one.error.startswith("AuthenticationError: Error code: 401")
+    )
