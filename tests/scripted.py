@@ -12,7 +12,13 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.tools import tool
 from langgraph.graph import START, MessagesState, StateGraph
 
-from zerg_visibility import CommisStore, ConciergeToolkit, create_commis_tool
+from zerg_visibility import (
+    CommisStore,
+    ConciergeToolkit,
+    VisibilityCallbackHandler,
+    create_commis_node,
+    create_commis_tool,
+)
 from zerg_visibility.testing import FakeClock, ScriptedChatModel
 
 PROMPT_TOKENS = 1234
@@ -132,4 +138,27 @@ def without_message_ids(state: Any) -> Any:
         return {name: without_message_ids(value) for name, value in state.items()}
     if isinstance(state, list):
         return [without_message_ids(value) for value in state]
+    return state
+
+
+def consult(store: CommisStore, handler: VisibilityCallbackHandler, *calls: Any) -> list[Any]:
+    """Let a concierge use its tools, one after the other; give what they answered."""
+    graph = concierge(*calls, says("Thank you."), store=store, commis=calculator())
+    state = run(graph, "Please find out.", handler)
+    return [message for message in state["messages"] if isinstance(message, ToolMessage)]
+
+
+def watched_like_unwatched(
+    make_graph: Callable[[], Any], inputs: Any, handler: VisibilityCallbackHandler
+) -> dict[str, Any]:
+    """Run a graph as a node with and without watching; both states have to be the same."""
+
+    def outer(node: Any) -> Any:
+        return StateGraph(MessagesState).add_node("commis", node).add_edge(START, "commis")
+
+    expected = outer(make_graph()).compile().invoke(inputs)
+    node = create_commis_node(make_graph(), store=handler.store)
+    state = outer(node).compile().invoke(inputs, {"callbacks": [handler]})
+    assert without_message_ids(state) == without_message_ids(expected)
+    assert handler.open_runs == 0
     return state

@@ -17,7 +17,7 @@ from tests.scripted import (
 from zerg_visibility import CONCIERGE_PROMPT, ConciergeToolkit, create_commis_node
 
 
-def consult(store, handler, *calls, **toolkit):
+def send_and_consult(store, handler, *calls, **toolkit):
     """Let a concierge send one commis and then use a tool; give what the tools answered."""
     graph = concierge(
         asks("research", task="Calculate 7*6"),
@@ -51,7 +51,7 @@ def test_the_prompt_has_the_sentence_of_the_specification():
 
 
 def test_one_message_may_use_all_tools_at_once(store, handler):
-    answers = consult(
+    answers = send_and_consult(
         store,
         handler,
         asks_all(
@@ -79,20 +79,20 @@ def test_one_message_may_use_all_tools_at_once(store, handler):
 
 
 def test_the_commis_id_does_as_well_as_the_job(store, handler):
-    first = consult(store, handler, asks("read_commis_result", job_id=1))
-    again = consult(store, handler, asks("read_commis_result", job_id=store.find(1)))
+    first = send_and_consult(store, handler, asks("read_commis_result", job_id=1))
+    again = send_and_consult(store, handler, asks("read_commis_result", job_id=store.find(1)))
     assert first[0].content == again[0].content
 
 
 def test_metadata_is_given_as_json(store, handler):
-    [answer] = consult(store, handler, asks("get_commis_metadata", job_id="1"))
+    [answer] = send_and_consult(store, handler, asks("get_commis_metadata", job_id="1"))
     known = json.loads(answer.text[answer.text.index("{") :])
     assert (known["job_id"], known["status"], known["task"]) == (1, "success", "Calculate 7*6")
     assert known["duration_ms"] == store.metadata(store.find(1)).duration_ms
 
 
 def test_the_output_of_a_tool_can_be_read_in_full(store, handler):
-    [answer] = consult(
+    [answer] = send_and_consult(
         store,
         handler,
         asks("read_commis_file", job_id="1", file_path="tool_calls/001_multiply.txt"),
@@ -115,7 +115,7 @@ def test_the_output_of_a_tool_can_be_read_in_full(store, handler):
     ],
 )
 def test_a_mistake_is_told_to_the_model_and_the_graph_goes_on(store, handler, call, answer):
-    [message] = consult(store, handler, call)
+    [message] = send_and_consult(store, handler, call)
     assert (message.status, message.content) == ("error", answer)
     [record] = [
         record
@@ -131,7 +131,7 @@ def handler_records(store):
 
 
 def test_a_bad_pattern_is_told_to_the_model(store, handler):
-    [message] = consult(store, handler, asks("grep_commis", pattern="(", regex=True))
+    [message] = send_and_consult(store, handler, asks("grep_commis", pattern="(", regex=True))
     assert message.status == "error"
     assert message.text.startswith("Error: ")
 
@@ -165,7 +165,7 @@ class TestOwners:
             run(commis, f"Task of {owner}", handler)
         seen = {}
         for owner in ("ann", "bob", None):
-            [answer] = consult(store, handler, asks("list_commis"), owner_id=owner)
+            [answer] = send_and_consult(store, handler, asks("list_commis"), owner_id=owner)
             seen[owner] = [
                 name for name in ("ann", "bob", "None") if f"Task of {name}" in answer.text
             ]
@@ -174,7 +174,9 @@ class TestOwners:
     def test_anothers_commis_reads_as_not_found(self, store, handler):
         commis = create_commis_node(calculator(), store=store, owner_id="bob")
         run(commis, "Secret", handler)
-        [answer] = consult(store, handler, asks("read_commis_result", job_id="1"), owner_id="ann")
+        [answer] = send_and_consult(
+            store, handler, asks("read_commis_result", job_id="1"), owner_id="ann"
+        )
         assert answer.text == "Error: Commis job 1 not found. There are no recent jobs."
 
     def test_the_owner_may_come_from_the_config_of_the_run(self, store, handler):
