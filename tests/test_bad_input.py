@@ -1,7 +1,6 @@
 """Bad input: a clear error or a sensible answer, the graph's own result unchanged, nothing lost."""
 
 import os
-from pathlib import Path
 
 import pytest
 from langchain_core.messages import AIMessage
@@ -11,17 +10,14 @@ from tests.scripted import (
     asks,
     calculator,
     commis_agent,
+    consult,
     json_lines,
     plain_commis,
     run,
     says,
+    watched_like_unwatched,
 )
-from zerg_visibility import (
-    VisibilityCallbackHandler,
-    create_commis_node,
-)
-
-REPOSITORY = Path(__file__).parents[1]
+from zerg_visibility import VisibilityCallbackHandler, create_commis_node
 
 ESCAPES = [
     "../../jobs/1",

@@ -13,10 +13,11 @@ from langgraph.config import get_config
 from zerg_visibility.callbacks.activation import active_handler
 from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
 from zerg_visibility.callbacks.runs import RootRun
-from zerg_visibility.commis.dossier import Beginning, Dossier, shelf
+from zerg_visibility.commis.dossier import Beginning, Dossier
 from zerg_visibility.commis.identity import RunIdentity, identify
 from zerg_visibility.commis.options import CommisOptions
 from zerg_visibility.commis.segment import Segment
+from zerg_visibility.commis.shelf import shelf
 from zerg_visibility.commis.texts import task_text
 from zerg_visibility.context import current_commis
 from zerg_visibility.redaction import safely

@@ -15,8 +15,9 @@ from langgraph.errors import GraphBubbleUp, GraphDrained, NodeTimeoutError, Pare
 
 from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
 from zerg_visibility.callbacks.runs import RootRun
-from zerg_visibility.commis.dossier import Dossier, shelf
+from zerg_visibility.commis.dossier import Dossier
 from zerg_visibility.commis.options import CommisOptions
+from zerg_visibility.commis.shelf import shelf
 from zerg_visibility.commis.texts import result_text, thread_lines
 from zerg_visibility.context import CommisContext, current_commis
 from zerg_visibility.records import CommisRunRecord, CommisStatus

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -29,12 +28,11 @@ from zerg_visibility.store.files import (
     replace_file,
     write_new,
 )
+from zerg_visibility.store.jobs import JobNumbers
+from zerg_visibility.store.keys import RunKeys
 from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.store.numbering import first_free
 from zerg_visibility.store.reading import LinesRead, in_flight, read_records, read_starts
-
-MAX_KEYS_IN_MEMORY = 4096
-"""Resumable runs remembered by one process; older ones are found on disk, if a checkpointer is."""
 
 UNREADABLE = "?"
 """The name of a commis whose metadata.json cannot be read."""
@@ -73,9 +71,9 @@ class CommisStore:
         self.modes = FileModes.for_files(mode)
         self._narrowed = mode is not None
         self._lock = threading.Lock()
-        self._next_job = 1
         self._next_suffix: tuple[str, int] = ("", 2)
-        self._keys: OrderedDict[str, str] = OrderedDict()
+        self._jobs = JobNumbers(self.root, self.modes)
+        self._keys = RunKeys(self.root, self.modes)
 
     def __repr__(self) -> str:
         return f"CommisStore({str(self.root)!r})"
@@ -93,7 +91,7 @@ class CommisStore:
         """
         number = layout.job_number(job)
         if number is not None:
-            commis_id = self._read_job(number)
+            commis_id = self._jobs.read(number)
         else:
             commis_id = job if isinstance(job, str) and layout.is_own_id(job) else None
         if commis_id is None or not self.folder(commis_id).is_dir():
@@ -154,7 +152,7 @@ class CommisStore:
         """
         too_old = 0
         for job_id in range(self.newest_job(), 0, -1):
-            commis_id = self._read_job(job_id)
+            commis_id = self._jobs.read(job_id)
             if commis_id is None or not self.folder(commis_id).is_dir():
                 continue  # its writer died before it had a directory, or it was pruned
             found = self._metadata_or_stub(commis_id, job_id)
@@ -170,12 +168,8 @@ class CommisStore:
                 yield found
 
     def newest_job(self) -> int:
-        """Give the highest job id so far; 0 if there is none.
-
-        Found in a number of steps that hardly grows with the store. That needs numbers without
-        gaps: whoever deletes a commis has to leave its file in `jobs/`.
-        """
-        return first_free(self._job_taken, 1) - 1
+        """Give the highest job id so far; 0 if there is none."""
+        return self._jobs.newest()
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -240,7 +234,7 @@ class CommisStore:
         if self._narrowed:
             self._narrow_existing()
         commis_id = self._make_folder(f"{format_for_name(created_us)}_{layout.slug(task)}")
-        return commis_id, self._allocate_job(commis_id)
+        return commis_id, self._jobs.allocate(commis_id)
 
     def create_as(self, commis_id: str) -> int:
         """Make the directory of a commis that has an id already, and give it a job id.
@@ -251,7 +245,7 @@ class CommisStore:
         """
         make_folder(self.root / layout.COMMIS, self.modes)
         self.folder(commis_id).mkdir(mode=self.modes.folder)
-        return self._allocate_job(commis_id)
+        return self._jobs.allocate(commis_id)
 
     def save_metadata(self, metadata: CommisMetadata) -> None:
         """Write metadata.json as a whole.
@@ -304,38 +298,14 @@ class CommisStore:
         Raises:
             OSError: It cannot be written.
         """
-        with self._lock:
-            self._keys[key] = commis_id
-            if len(self._keys) > MAX_KEYS_IN_MEMORY:
-                self._keys.popitem(last=False)
-        if on_disk:
-            path = layout.key_file(self.root, key)
-            replace_file(path, commis_id.encode(), self.modes)
+        self._keys.remember(key, commis_id, on_disk=on_disk)
 
     def commis_of_key(self, key: str, *, on_disk: bool) -> str | None:
         """Give the commis of a resumable run, if it was seen before and is still stored."""
-        with self._lock:
-            commis_id = self._keys.get(key)
-        if commis_id is None and on_disk:
-            try:
-                commis_id = layout.key_file(self.root, key).read_text()
-            except (OSError, ValueError):
-                return None
-        if commis_id is None or not layout.is_own_id(commis_id):
-            return None
-        return commis_id if self.folder(commis_id).is_dir() else None
+        commis_id = self._keys.find(key, on_disk=on_disk)
+        return commis_id if commis_id and self.folder(commis_id).is_dir() else None
 
     # -- inside ----------------------------------------------------------------------------------
-
-    def _job_taken(self, job_id: int) -> bool:
-        return os.path.lexists(layout.job_file(self.root, job_id))
-
-    def _read_job(self, job_id: int) -> str | None:
-        try:
-            text = layout.job_file(self.root, job_id).read_text().strip()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError, UnicodeDecodeError):
-            return None
-        return text if layout.is_own_id(text) else None
 
     def _metadata_or_stub(self, commis_id: str, job_id: int) -> CommisMetadata:
         try:
@@ -393,19 +363,6 @@ class CommisStore:
             folder = self.root / name
             if folder.is_dir():
                 folder.chmod(folder.stat().st_mode & 0o777 & self.modes.folder)
-
-    def _allocate_job(self, commis_id: str) -> int:
-        with self._lock:
-            number = self._next_job
-        while True:
-            number = first_free(self._job_taken, number)
-            try:
-                self.write_file(layout.job_file(self.root, number), commis_id.encode())
-            except FileExistsError:
-                continue
-            with self._lock:
-                self._next_job = max(self._next_job, number + 1)
-            return number
 
 
 def _created_at(commis_id: str) -> str | None:

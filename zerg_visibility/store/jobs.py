@@ -1,0 +1,72 @@
+"""Job ids: the small numbers under which a concierge knows its commis."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+from zerg_visibility.store import layout
+from zerg_visibility.store.files import FileModes, make_folder, write_new
+from zerg_visibility.store.numbering import first_free
+
+
+class JobNumbers:
+    """The folder `jobs/`, in which the file of each job holds its commis id.
+
+    A number belongs to whoever creates its file, so processes need no lock between them, and none
+    is given twice as long as nobody deletes the files.
+
+    Args:
+        root: The store's root.
+        modes: Permissions for what is created.
+    """
+
+    def __init__(self, root: Path, modes: FileModes) -> None:
+        self._root = root
+        self._modes = modes
+        self._lock = threading.Lock()
+        self._next = 1
+
+    def read(self, job_id: int) -> str | None:
+        """Give the commis id of a job; None if there is none, or its writer died while writing."""
+        try:
+            text = layout.job_file(self._root, job_id).read_text().strip()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError, UnicodeDecodeError):
+            return None
+        return text if layout.is_own_id(text) else None
+
+    def newest(self) -> int:
+        """Give the highest job id so far; 0 if there is none.
+
+        Found in a number of steps that hardly grows with the store. That needs numbers without
+        gaps: whoever deletes a commis has to leave its file here.
+        """
+        return first_free(self._taken, 1) - 1
+
+    def allocate(self, commis_id: str) -> int:
+        """Give a commis the next free number.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        with self._lock:
+            number = self._next
+        data = commis_id.encode()
+        while True:
+            number = first_free(self._taken, number)
+            path = layout.job_file(self._root, number)
+            try:
+                try:
+                    write_new(path, data, self._modes)
+                except FileNotFoundError:
+                    make_folder(path.parent, self._modes)
+                    write_new(path, data, self._modes)
+            except FileExistsError:
+                continue  # another process was quicker
+            with self._lock:
+                self._next = max(self._next, number + 1)
+            return number
+
+    def _taken(self, job_id: int) -> bool:
+        return os.path.lexists(layout.job_file(self._root, job_id))
