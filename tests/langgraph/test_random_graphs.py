@@ -6,16 +6,16 @@ Each seed gives one graph and one history of it. A seed that fails is named in t
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
-from langchain_core.runnables import RunnableLambda
+from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import Command, RetryPolicy
@@ -30,10 +30,11 @@ from zerg_visibility import (
     create_commis_node,
     create_commis_tool,
 )
+from zerg_visibility.clock import parse_us
 from zerg_visibility.store.metadata import RunningTotals
 
 ASK = {"messages": [HumanMessage("Calculate 7*6")]}
-SEEDS = range(60)
+SEEDS = range(int(os.environ.get("FUZZ", "20")))
 
 
 class Slow(ScriptedModel):
@@ -131,16 +132,14 @@ class Story:
         """The same without being cancelled."""
         given: Any = ASK
         for _ in range(6):
-            try:
+            with suppress(RuntimeError, ConnectionError):
                 graph.invoke(given, config)
-            except (RuntimeError, ConnectionError):
-                pass
             given = self.next_input(graph.get_state(config))
             if given is END:
                 break
 
     def next_input(self, state: Any) -> Any:
-        if not state.next and state.values or self.dice.random() < 0.1:
+        if (not state.next and state.values) or self.dice.random() < 0.1:
             return END
         if state.interrupts:
             answered = self.dice.sample(
@@ -206,12 +205,17 @@ def check(one: CommisMetadata, story: Story, records: list[dict[str, Any]]) -> N
     ]
     assert len(runs) == one.segments
     assert max(runs, key=lambda run: run["start_ts"])["status"] == one.status
-    assert one.duration_ms <= one.wall_ms + one.segments
+    # Segments may overlap: a cancelled one winds up while the next has begun.
+    worked_ms = sum(run["duration_ms"] for run in runs)
+    assert worked_ms <= one.duration_ms <= worked_ms + one.segments
+    until = max(run["end_ts"] for run in runs)
+    assert one.wall_ms == (parse_us(until) - one.started_us) // 1000
 
     # What was started has ended, or waits for a human.
     folder = story.store.folder(one.commis_id)
     path = folder / "started.jsonl"
-    started = [orjson.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+    data = path.read_bytes() if path.exists() else b""
+    started = [orjson.loads(line) for line in data.splitlines()]
     ended = {record.span_id for record in calls}
     open_calls = [line["name"] for line in started if line["span_id"] not in ended]
     assert set(open_calls) <= {"ask_human", "delegate"}
@@ -222,6 +226,3 @@ def check(one: CommisMetadata, story: Story, records: list[dict[str, Any]]) -> N
         for record in calls
         if record.event == "tool_call" and record.output_file
     )
-
-
-_ = (AIMessage, ToolMessage, RunnableLambda, Path)

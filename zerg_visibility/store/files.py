@@ -207,10 +207,14 @@ class _OpenFiles:
             self._files.move_to_end(id(file))
             excess = list(self._files.values())[: max(0, len(self._files) - self._limit)]
         for old in excess:
+            if old is file:
+                continue
+            # Out of the table first: whoever opens it again meanwhile puts it back by itself.
+            self.forget(old)
             # The caller holds its own lock, so waiting for another's could deadlock.
-            if old is not file and old.close_if_idle():
+            if not old.close_if_idle():
                 with self._lock:
-                    self._files.pop(id(old), None)
+                    self._files[id(old)] = old
 
     def forget(self, file: AppendFile) -> None:
         with self._lock:

@@ -40,9 +40,16 @@ class JobNumbers:
         """Give the highest job id so far; 0 if there is none.
 
         Found in a number of steps that hardly grows with the store. That needs numbers without
-        gaps: whoever deletes a commis has to leave its file here.
+        gaps: whoever deletes a commis has to leave its file here. Only where the first ones are
+        gone, as after the whole root was deleted under a running process, is the folder read.
         """
-        return first_free(self._taken, 1) - 1
+        if self._taken(1):
+            return first_free(self._taken, 1) - 1
+        try:
+            names = os.listdir(self._root / layout.JOBS)  # noqa: PTH208 - names are all it takes
+        except OSError:
+            return 0
+        return max((layout.job_number(name) or 0 for name in names), default=0)
 
     def allocate(self, commis_id: str) -> int:
         """Give a commis the next free number.
@@ -52,6 +59,8 @@ class JobNumbers:
         """
         with self._lock:
             number = self._next
+        if number == 1:
+            number = self.newest() + 1
         data = commis_id.encode()
         while True:
             number = first_free(self._taken, number)

@@ -1,0 +1,1 @@
+"""Whatever happens to a process, what was finished is recorded, once."""
