@@ -44,6 +44,7 @@ class CommisContext:
         "root",
         "run_id",
         "span_id",
+        "watchers",
     )
 
     def __init__(
@@ -73,6 +74,8 @@ class CommisContext:
         self.ended = False
         self.on_late_record: Callable[[], None] | None = None
         """Called for each record that comes after the segment has ended."""
+        self.watchers: set[Any] = set()
+        """The trackers of other handlers that see its events too."""
         self.open_calls: set[OpenCall] = set()
 
 

@@ -285,6 +285,7 @@ def _plain(value: Any, depth: int = 0) -> Any:
         if isinstance(value, list | tuple | set | frozenset):
             return [_plain(v, depth + 1) for v in value]
     try:
-        return _plain(str(value), depth + 1)
+        dump = getattr(value, "model_dump", None)  # pydantic, without importing it
+        return _plain(str(value) if dump is None else dump(), depth + 1)
     except Exception:  # an object whose __str__ raises must not cost the line it stands in
         return f"<{type(value).__name__}>"

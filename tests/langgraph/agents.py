@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, TypedDict
 
 from langchain.agents import create_agent
 from langchain.agents.middleware import HumanInTheLoopMiddleware
@@ -12,6 +12,7 @@ from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, StateGraph
 from langgraph.types import Command
 from pydantic import BaseModel
 
@@ -19,6 +20,7 @@ from tests.langgraph.expect import call, commis, llm, no_answer
 from tests.langgraph.parts import ScriptedModel, ask_human, asks, broken, outer, ping, tool
 from tests.langgraph.running import Watch
 from tests.langgraph.table import scenario
+from zerg_visibility import create_commis_tool
 
 ASK = {"messages": [HumanMessage("Calculate 7*6")]}
 
@@ -317,3 +319,20 @@ def supervisor_of_commis(watch: Watch):
         watch.commis(working(ping, name="bob", script=("nothing to do",))),
     ]
     watch.run(supervised(*script, agents=agents), ASK)
+
+
+class PlainText(TypedDict):
+    text: str
+
+
+@scenario(
+    "a commis tool of a graph whose state is a typing.TypedDict",
+    commis("research", "success"),
+)
+def typed_dict_tool(watch: Watch):
+    graph = StateGraph(PlainText).add_node("work", lambda s: {"text": s["text"] + "!"})
+    worker = graph.add_edge(START, "work").compile()
+    commis_tool = create_commis_tool(worker, name="research", description="r", store=watch.store)
+    asked = asks(("research", {"task": "Calculate 7*6"}, "c1"))
+    state = watch.run(working(commis_tool, script=(asked, "done")), ASK)
+    assert "Calculate 7*6!" in state["messages"][-2].text

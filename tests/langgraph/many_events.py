@@ -1,6 +1,7 @@
 """Drive one handler with very many events that end in all ways, and measure what stays behind.
 
-`python -X tracemalloc -m tests.langgraph.many_events FOLDER EVENTS` prints by how many bytes memory has grown.
+`python -X tracemalloc -m tests.langgraph.many_events FOLDER EVENTS` prints by how many bytes
+memory has grown.
 """
 
 from __future__ import annotations

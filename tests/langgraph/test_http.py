@@ -240,7 +240,7 @@ class Streaming(RunnableLambda):
     ],
 )
 def test_a_stream_that_does_not_end(read_by, then, tokens, ask, store):
-    """The tokens that had arrived are told. (Which model served, OpenAI's client says at the end.)"""
+    """The tokens that had arrived are told; which model served, OpenAI's client says at the end."""
     reply = streams("The ", "answer", then=then)
     with serving(reply) as server, pytest.raises(Exception) as raised:  # noqa: PT011
         ask(read_by(model(server.url, streaming=True, stream_usage=True, timeout=0.5)))

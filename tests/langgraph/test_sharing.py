@@ -19,7 +19,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ContextThreadPoolExecutor
 
 from tests.langgraph.expect import call, commis, llm
-from tests.langgraph.found import found, kinds, look
+from tests.langgraph.found import by_job, found, kinds, look
 from tests.langgraph.parts import (
     START,
     MessagesState,
@@ -334,7 +334,7 @@ def langchains_executor(work: Any, config: Any) -> AIMessage:
     [
         # LangChain sends no event from there: nobody could record the call.
         (plain_thread, ()),
-        # The cures. With the config alone it is known that there was a call, and not whose it was.
+        # The cures.
         (thread_in_a_copied_context, (llm(),)),
         (langchains_executor, (llm(),)),
         (plain_thread_with_config, (llm(),)),
@@ -344,6 +344,24 @@ def langchains_executor(work: Any, config: Any) -> AIMessage:
 def test_a_model_called_in_a_thread_of_the_users_own(start, records, store, handler):
     outer(create_commis_node(asking_in(start), store=store)).invoke(ask(), {"callbacks": [handler]})
     assert found(store) == [commis("research", "success", *records)]
+
+
+def test_a_commis_started_in_a_plain_thread_that_was_given_the_config(store, handler):
+    """It belongs to the commis whose node started it, as it would without the thread."""
+    inner = create_commis_node(worker(), store=store)
+
+    def start(state: MessagesState, config: RunnableConfig) -> dict[str, Any]:
+        return plain_thread(lambda: inner.invoke(ask("inner"), config), config)
+
+    builder = StateGraph(MessagesState).add_node("start", start).add_edge(START, "start")
+    outer(create_commis_node(builder.compile(), store=store)).invoke(
+        ask("outer"), {"callbacks": [handler]}
+    )
+    whole, part = by_job(store)
+    assert (whole.task, part.task) == ("outer", "inner")
+    assert part.parent_commis_id == whole.commis_id
+    assert (part.trace_id, part.concierge_id) == (whole.trace_id, whole.concierge_id)
+    assert [record.event for record in store.records(whole.commis_id).items] == ["commis_run"]
 
 
 # -- streaming, version 3 -----------------------------------------------------------------------

@@ -23,7 +23,7 @@ from zerg_visibility.callbacks.starts import (
     serialized_name,
 )
 from zerg_visibility.callbacks.tracker import Tracker
-from zerg_visibility.callbacks.usage import Answer, read_answer
+from zerg_visibility.callbacks.usage import Answer, read_answer, with_usage
 from zerg_visibility.clock import SYSTEM_CLOCK, Clock
 from zerg_visibility.faults import FaultLog
 from zerg_visibility.redaction import ERROR_MAX, Redact, error_text, safely
@@ -214,9 +214,17 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
     on_llm_start = on_chat_model_start  # type: ignore[assignment]
 
     @_guarded
-    def on_llm_new_token(self, token: Any, *, run_id: UUID, **_: Any) -> None:  # noqa: ARG002
-        """Note when the first token came."""
-        self.tracker.note_token(run_id)
+    def on_llm_new_token(
+        self,
+        token: Any,  # noqa: ARG002 - LangChain's signature
+        *,
+        run_id: UUID,
+        chunk: Any = None,
+        **_: Any,
+    ) -> None:
+        """Note when the first token came, and usage: under `invoke` errors do not repeat it."""
+        message = getattr(chunk, "message", None)
+        self.tracker.note_token(run_id, getattr(message, "usage_metadata", None))
 
     @_guarded
     def on_stream_event(self, event: Any, *, run_id: UUID, **_: Any) -> None:
@@ -246,6 +254,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         if call is None:
             return
         if not isinstance(error, GraphBubbleUp):
+            answer = with_usage(answer, call.usage)
             self._recorder.llm_call(call, ended_ns, answer, _reason(error, call.redact))
         self.tracker.end_if_root(call)
 

@@ -7,7 +7,7 @@ left when its root run ends is swept.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 from zerg_visibility.clock import format_for_name
@@ -73,11 +73,13 @@ class OpenRun:
         call: The nearest tool call that it is in, or is.
     """
 
-    __slots__ = ("call", "children", "commis", "root")
+    __slots__ = ("call", "children", "commis", "context", "root")
 
     def __init__(self, root: RootRun, call: OpenCall | None) -> None:
         self.root = root
         self.call = call
+        self.context: CommisContext | None = None
+        """The commis that it is in; in a thread without context only its parent tells."""
         self.commis: CommisContext | None = None
         """The commis whose own graph run this is."""
         self.children: set[OpenCall] | None = None
@@ -91,7 +93,6 @@ class OpenCall(OpenRun):
         "answer",
         "attempt",
         "cancelled",
-        "context",
         "cut",
         "first_token_ns",
         "hint",
@@ -110,6 +111,7 @@ class OpenCall(OpenRun):
         "stopped_ns",
         "tool_call_id",
         "try_key",
+        "usage",
     )
 
     def __init__(self, kind: Literal["llm_call", "tool_call"], run_id: UUID, root: RootRun) -> None:
@@ -119,8 +121,6 @@ class OpenCall(OpenRun):
         self.span_id = span_of(run_id)
         self.parent: OpenRun | None = None
         self.parent_span_id = root.span_id
-        self.context: CommisContext | None = None
-        """The commis that it was made in."""
         self.journal: Journal | None = None
         """Where its record goes; None if another handler writes it."""
         self.redact: Redact = str
@@ -142,6 +142,8 @@ class OpenCall(OpenRun):
         """Whether the node around it was cancelled, and it must have been so with it."""
         self.schemas: frozenset[str] = frozenset()
         """Output schemas that the model answers as if they were tools."""
+        self.usage: Any = None
+        """Usage that chunks told so far; counts if the call ends without telling it itself."""
         self.answer: Answer | None = None
         """What had arrived when it was cancelled."""
 

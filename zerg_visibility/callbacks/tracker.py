@@ -7,12 +7,13 @@ import threading
 from typing import Any, Literal
 from uuid import UUID
 
+from langchain_core.messages.ai import add_usage
 from langgraph.errors import NodeTimeoutError
 
 from zerg_visibility.callbacks.recorder import Recorder, shown_name
 from zerg_visibility.callbacks.runs import OpenCall, OpenRun, RootRun, RunTable
 from zerg_visibility.callbacks.starts import node_attempt, retry_attempt
-from zerg_visibility.callbacks.usage import Answer
+from zerg_visibility.callbacks.usage import Answer, with_usage
 from zerg_visibility.clock import Clock
 from zerg_visibility.context import CommisContext, current_commis
 from zerg_visibility.faults import FaultLog
@@ -68,6 +69,7 @@ class Tracker:
         """Note that a chain run has started."""
         parent, root, commis = self._place(run_id, parent_run_id)
         entry = OpenRun(root, None if parent is None else parent.call)
+        entry.context = commis
         if commis is not None and commis.run_id is None and commis.owner is self:
             commis.run_id = run_id
             entry.commis = commis
@@ -148,11 +150,15 @@ class Tracker:
         # Last, so that our own writing is not counted as the call's time.
         call.start_ns = self._clock.monotonic_ns()
 
-    def note_token(self, run_id: UUID) -> None:
-        """Note when the first token of a model came."""
+    def note_token(self, run_id: UUID, usage: Any = None) -> None:
+        """Note when the first token of a model came, and the usage that a chunk told."""
         call = self._runs.get_call(run_id)
-        if call is not None and call.first_token_ns is None:
+        if call is None:
+            return
+        if call.first_token_ns is None:
             call.first_token_ns = self._clock.monotonic_ns()
+        if usage:
+            call.usage = add_usage(call.usage, usage)
 
     def take(self, run_id: UUID) -> OpenCall | None:
         """Take out a call that has ended; None, and counted, if it was closed before."""
@@ -183,7 +189,9 @@ class Tracker:
             return
         ended_ns = call.stopped_ns or self._clock.monotonic_ns()
         if call.kind == "llm_call":
-            self._recorder.llm_call(call, ended_ns, call.answer or Answer(), reason)
+            self._recorder.llm_call(
+                call, ended_ns, with_usage(call.answer or Answer(), call.usage), reason
+            )
         else:
             self._recorder.tool_call(call, ended_ns, reason)
 
@@ -194,8 +202,10 @@ class Tracker:
 
     # -- commis -----------------------------------------------------------------------------------
 
-    def enclosing(self, parent_run_id: UUID | None) -> tuple[RootRun, str] | None:
-        """Give the root run and the span that a commis is started in; None if nothing encloses it.
+    def enclosing(
+        self, parent_run_id: UUID | None
+    ) -> tuple[RootRun, str, CommisContext | None] | None:
+        """Give the root run, span and commis that a commis is started in; None if nothing is known.
 
         Args:
             parent_run_id: The run that starts the commis, as its config's callbacks name it.
@@ -203,7 +213,8 @@ class Tracker:
         parent = self._runs.get(parent_run_id)
         if parent is None:
             return None
-        return parent.root, _parent_span(parent, current_commis.get(), parent.root)
+        commis = current_commis.get() or parent.context
+        return parent.root, _parent_span(parent, commis, parent.root), commis
 
     def end_commis(
         self, commis: CommisContext, reason: str, record: CommisRunRecord, outer: Journal | None
@@ -223,9 +234,15 @@ class Tracker:
         if outer is None and commis.root.concierge_id is not None:
             outer = self._concierge_journal(commis.root)
         self._recorder.emit(record, outer)
+        for other in commis.watchers:
+            other.note_commis(record)
         if commis.root.ended:
             # After a node's timeout= the root ends before the commis does.
             self._wind_up(commis.root)
+
+    def note_commis(self, record: CommisRunRecord) -> None:
+        """Tell the sinks of a segment that another handler has recorded."""
+        self._recorder.emit(record, None, is_mine=False)
 
     # -- inside -----------------------------------------------------------------------------------
 
@@ -235,6 +252,10 @@ class Tracker:
         """Find what a new run is inside of; a run that nothing known encloses is a root."""
         commis = current_commis.get()
         parent = self._runs.get(parent_run_id)
+        if commis is None and parent is not None:
+            commis = parent.context  # a thread without context, given its config by hand
+        if commis is not None and commis.owner is not self:
+            commis.watchers.add(self)
         if parent is not None:
             return parent, parent.root, commis
         if commis is not None and commis.owner is self:

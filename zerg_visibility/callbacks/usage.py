@@ -6,7 +6,7 @@ Pure functions over langchain-core's LLMResult.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
@@ -75,6 +75,13 @@ def read_answer(response: Any) -> Answer:
         cache_hit=cache_hit,
         tool_names=_tool_names(message),
     )
+
+
+def with_usage(answer: Answer, seen: Any) -> Answer:
+    """Add the usage that a stream's chunks told, if the answer itself tells none."""
+    if not seen or answer.usage != Usage() or answer.cache_hit:
+        return answer
+    return replace(answer, usage=_from_metadata(seen))
 
 
 def _from_metadata(found: Mapping[str, Any]) -> Usage:

@@ -72,13 +72,15 @@ def _open(
     outer = current_commis.get()
     span_id = uuid4().hex[16:]
     enclosing = handler.tracker.enclosing(parent_run_id)
+    if enclosing is not None:
+        outer = enclosing[2]
     if enclosing is None:
         root = RootRun(
             trace_id=uuid4().hex, span_id=uuid4().hex[16:], run_id=None, concierge_id=None
         )
         parent_span_id = None
     else:
-        root, parent_span_id = enclosing
+        root, parent_span_id, _ = enclosing
 
     def create() -> Dossier:
         beginning = Beginning(
@@ -116,6 +118,7 @@ def _open(
         config=config,
         given=given,
         root=root,
+        outer=outer,
         span_id=span_id,
         parent_span_id=parent_span_id,
         first=known is None,

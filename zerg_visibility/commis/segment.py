@@ -37,6 +37,7 @@ class Segment:
         config: The config to run it with; it holds the handler.
         given: The graph's input.
         root: The root run that it belongs to.
+        outer: The commis that started it; None if the concierge did.
         span_id: 16 hex digits of its own span.
         parent_span_id: The span that started it.
         first: Whether the commis begins with it.
@@ -52,6 +53,7 @@ class Segment:
         config: RunnableConfig | None,
         given: Any,
         root: RootRun,
+        outer: CommisContext | None,
         span_id: str,
         parent_span_id: str | None,
         first: bool,
@@ -65,7 +67,7 @@ class Segment:
         self._store = store
         self._given = given
         self._parent_span_id = parent_span_id
-        self._outer = current_commis.get()
+        self._outer = outer
         self._span_id = span_id
         self._start_us = handler.clock.wall_us()
         self._guarded(
@@ -107,7 +109,11 @@ class Segment:
             has_own_limit: Whether its graph has a time limit for its steps.
         """
         handler, context, dossier = self._handler, self._context, self._dossier
-        end_ns = handler.clock.monotonic_ns()
+        end_ns = self._start_ns
+        try:
+            end_ns = handler.clock.monotonic_ns()
+        except Exception as failure:
+            handler.faults.note("read the clock", failure)
         status = self._status(error, has_own_limit)
         text = None
         if status in {"failed", "timeout"} and error is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, get_type_hints
 
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableConfig
@@ -12,6 +12,7 @@ from langchain_core.tools import BaseTool, ToolException
 from langgraph.errors import GraphBubbleUp
 from langgraph.pregel import Pregel
 from pydantic import BaseModel, Field, PrivateAttr
+from pydantic.errors import PydanticUserError
 
 from zerg_visibility.commis.identity import tool_call_id as current_tool_call_id
 from zerg_visibility.commis.node import create_commis_node, segment_begun
@@ -167,7 +168,15 @@ class _Answer:
 
 
 def _guess_input(graph: Pregel[Any, Any, Any, Any]) -> Callable[[str], Any]:
-    properties: dict[str, Any] = graph.get_input_jsonschema().get("properties") or {}
+    try:
+        properties: dict[str, Any] = graph.get_input_jsonschema().get("properties") or {}
+    except PydanticUserError:
+        # Before Python 3.12 pydantic refuses a schema made with typing.TypedDict.
+        schema = getattr(getattr(graph, "builder", None), "input_schema", None)
+        hints = {} if schema is None else get_type_hints(schema)
+        properties = {
+            name: {"type": "string"} if kind is str else {} for name, kind in hints.items()
+        }
     if "messages" in properties:
         return lambda task: {"messages": [HumanMessage(task)]}
     texts = [name for name, kind in properties.items() if kind.get("type") == "string"]

@@ -32,6 +32,7 @@ _ORDERS = {
         ("commis_complete", _COMMIS_ORDER),
     )
 }
+_OTHER = _ORDERS["llm_call_complete"]
 
 # Control characters, Unicode line separators, zero-width and direction-changing characters, lone
 # surrogates: whatever could end a line, colour a terminal or hide text.
@@ -61,8 +62,9 @@ class KeyValueFormatter(logging.Formatter):
         """Write one record as one line."""
         fields = record.__dict__
         message = str(record.msg) if not record.args else _message(record)
-        parts = [self._time(record.created), record.levelname, escape_message(message)]
-        order, known = _ORDERS.get(message, _ORDERS["llm_call_complete"])
+        shown = message if message in _ORDERS else escape_message(message)
+        parts = [self._time(record.created), record.levelname, shown]
+        order, known = _ORDERS.get(message, _OTHER)
         for name in order:
             value = fields.get(name)
             if value is not None:

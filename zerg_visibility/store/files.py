@@ -114,13 +114,14 @@ class AppendFile:
         modes: Permissions, should it or its folders have to be created.
     """
 
-    __slots__ = ("_checked_at", "_fd", "_lock", "_torn", "modes", "path")
+    __slots__ = ("_checked_at", "_fd", "_identity", "_lock", "_torn", "modes", "path")
 
     def __init__(self, path: Path, modes: FileModes) -> None:
         self.path = path
         self.modes = modes
         self._checked_at = 0.0
         self._fd: int | None = None
+        self._identity = (0, 0)
         self._torn = False
         self._lock = threading.Lock()
 
@@ -138,7 +139,7 @@ class AppendFile:
                 fd = self._open()
             elif now - self._checked_at >= CHECK_AFTER_S:
                 self._checked_at = now
-                if not self._is_at_path(fd):
+                if not self._is_at_path():
                     fd = self._open()
             written = os.write(fd, b"\n" + line if self._torn else line)
             expected = len(line) + self._torn
@@ -169,13 +170,13 @@ class AppendFile:
             fd, self._fd = self._fd, None
             os.close(fd)
 
-    def _is_at_path(self, fd: int) -> bool:
+    def _is_at_path(self) -> bool:
         """Say whether the open file was neither deleted nor moved away."""
         try:
-            there = os.stat(self.path)  # noqa: PTH116 - half the time of Path.stat
+            there = self.path.stat()
         except OSError:
             return False
-        return os.path.samestat(there, os.fstat(fd))
+        return (there.st_dev, there.st_ino) == self._identity
 
     def _open(self) -> int:
         self._close()
@@ -185,10 +186,17 @@ class AppendFile:
         except FileNotFoundError:
             make_folder(self.path.parent, self.modes)
             fd = os.open(self.path, flags, self.modes.file)
+        try:
+            found = os.fstat(fd)
+            # A process that died in mid-line leaves no newline at the end.
+            size = found.st_size
+            self._torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
+        except BaseException:
+            os.close(fd)
+            raise
         self._fd = fd
-        size = os.fstat(fd).st_size
-        # A process that died in mid-line leaves no newline at the end.
-        self._torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
+        self._identity = (found.st_dev, found.st_ino)
+        self._checked_at = time.monotonic()
         _open_files.admit(self)
         return fd
 

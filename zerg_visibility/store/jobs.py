@@ -72,7 +72,8 @@ class JobNumbers:
                     make_folder(path.parent, self._modes)
                     write_new(path, data, self._modes)
             except FileExistsError:
-                continue  # another process was quicker
+                number += 1  # another process was quicker
+                continue
             with self._lock:
                 self._next = max(self._next, number + 1)
             return number

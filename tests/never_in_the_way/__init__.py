@@ -1,0 +1,1 @@
+"""No failure of watching reaches the graph, and none goes uncounted."""

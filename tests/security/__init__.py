@@ -1,0 +1,1 @@
+"""Nobody gets in where they do not belong, whatever they call things."""

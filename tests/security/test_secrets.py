@@ -1,0 +1,184 @@
+"""Rejected argument values, HTTP headers and what `redact` names are in no file and no log."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage
+from langchain_core.tools import tool
+from pydantic import BaseModel, field_validator
+
+from tests.scripted import asks, commis_agent, plain_commis, run, says
+from zerg_visibility import (
+    CommisStore,
+    VisibilityCallbackHandler,
+    configure_logging,
+    create_commis_node,
+    redact_secrets,
+)
+
+CANARY = "CANARY-7f3a9c-CANARY"
+KEY = "sk-proj-aB3dE6gH9jK2mN5pQ8sT1vW4yZ7aB3dE6gH9"
+
+
+@pytest.fixture
+def log(tmp_path: Path):
+    path = tmp_path / "logs" / "backend.log"
+    handler = configure_logging(path)
+    yield path
+    handler.close()
+
+
+def files_with(text: str, *folders: Path, but: tuple[str, ...] = ()) -> list[str]:
+    found = []
+    for folder in folders:
+        for path in folder.rglob("*"):
+            if path.is_file() and path.name not in but and text in path.read_text():
+                found.append(path.name)
+    return found
+
+
+class Login(BaseModel):
+    user: str
+    pin: int
+
+    @field_validator("user")
+    @classmethod
+    def _known(cls, user: str) -> str:
+        if user == "nobody":
+            raise ValueError("there is no such user")
+        return user
+
+
+@tool(args_schema=Login)
+def login(user: str, pin: int) -> str:
+    """Log in."""
+    return "welcome"
+
+
+THREAD = ("thread.jsonl",)
+"""Messages are stored as they were, unless `redact` says otherwise or they are not captured."""
+
+
+@pytest.mark.parametrize("user", ["alice", "nobody"])
+def test_a_rejected_argument_is_in_no_record(user, store, handler, log):
+    commis = commis_agent(asks("login", user=user, pin=CANARY), says("No luck."), tools=[login])
+    with contextlib.suppress(Exception):
+        run(create_commis_node(commis, store=store), "Log in.", handler)
+
+    [found] = store.recent()
+    assert found.totals.tool_failures == 1
+    [failed] = [record for record in store.records(found.commis_id).items if not record.success]
+    assert "pin" in failed.error
+    assert files_with(CANARY, store.root, log.parent, but=THREAD) == []
+
+
+def test_a_state_that_does_not_validate_is_in_no_record(store, handler, log):
+    def fail(_: Any) -> None:
+        Login(user="alice", pin=CANARY)
+
+    with contextlib.suppress(ValueError):
+        run(create_commis_node(plain_commis(fail), store=store), "Log in.", handler)
+
+    [found] = store.recent()
+    assert found.status == "failed"
+    assert "pin" in found.error
+    assert files_with(CANARY, store.root, log.parent) == []
+
+
+class HTTPStatusError(Exception):
+    """Like those of HTTP clients, which hang request and response on the error."""
+
+    def __init__(self) -> None:
+        super().__init__("Error code: 401")
+        self.request = self.response = type(
+            "Message", (), {"headers": {"authorization": f"Bearer {CANARY}"}}
+        )()
+        self.body = {"key": CANARY}
+
+
+def test_headers_of_a_failed_request_are_in_no_record(store, handler, log):
+    commis = commis_agent(HTTPStatusError())
+    with contextlib.suppress(HTTPStatusError):
+        run(create_commis_node(commis, store=store), "Ask.", handler)
+
+    [found] = store.recent()
+    assert found.error == "HTTPStatusError: Error code: 401"
+    assert files_with(CANARY, store.root, log.parent) == []
+
+
+def test_headers_in_a_chained_error_are_in_no_record(store, handler, log):
+    def fail(_: Any) -> None:
+        try:
+            raise RuntimeError(f"headers: {{'authorization': 'Bearer {CANARY}'}}")
+        except RuntimeError as error:
+            raise ConnectionError("the service is away") from error
+
+    with contextlib.suppress(ConnectionError):
+        run(create_commis_node(plain_commis(fail), store=store), "Ask.", handler)
+
+    assert files_with(CANARY, store.root, log.parent) == []
+
+
+@pytest.mark.parametrize("where", ["node", "handler"])
+def test_what_redact_names_is_nowhere(where, store, log):
+    """Every place that a secret can come from: task, model, tool, output, error, answer, name."""
+
+    @tool
+    def leak(key: str) -> str:
+        """Tell."""
+        return f"the key is {key}"
+
+    @tool
+    def fail(key: str) -> str:
+        """Fail."""
+        raise ValueError(f"bad key {key}")
+
+    calls = [
+        {"name": "leak", "args": {"key": KEY}, "id": "1"},
+        {"name": "fail", "args": {"key": KEY}, "id": "2"},
+    ]
+
+    def commis() -> Any:
+        return commis_agent(
+            AIMessage("", tool_calls=calls[:1]),
+            says(f"It is {KEY}."),
+            tools=[leak, fail],
+            model_name=f"model-{KEY}",
+        )
+
+    def failing() -> Any:
+        return commis_agent(AIMessage("", tool_calls=calls[1:]), tools=[leak, fail])
+
+    options = {"redact": redact_secrets}
+    handler = VisibilityCallbackHandler(store, **(options if where == "handler" else {}))
+    for graph in (commis(), failing()):
+        node = create_commis_node(
+            graph, store=store, name=f"with {KEY}", **(options if where == "node" else {})
+        )
+        with contextlib.suppress(ValueError):
+            run(node, f"Use the key {KEY}", handler)
+
+    assert handler.stats.failures == 0
+    assert [one.status for one in store.recent()] == ["failed", "success"]
+    assert files_with(KEY, store.root, log.parent) == []
+    assert files_with(KEY[8:], store.root, log.parent) == []
+    assert [path for path in store.root.rglob("*") if KEY[8:20] in path.name] == []
+
+
+def test_tool_arguments_and_prompts_are_in_no_record(tmp_path, handler, log):
+    """They are in thread.jsonl, which can be left out; metrics and log never hold them."""
+    store = CommisStore(tmp_path / "bare")
+
+    @tool
+    def keep(key: str) -> str:
+        """Keep."""
+        return "kept"
+
+    commis = commis_agent(asks("keep", key=CANARY), says("Done."), tools=[keep])
+    node = create_commis_node(commis, store=store, capture=("starts",), task=lambda _: "keep it")
+    run(node, f"Keep {CANARY}", handler)
+    assert files_with(CANARY, store.root, handler.store.root, log.parent) == []
