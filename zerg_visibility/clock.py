@@ -33,6 +33,33 @@ class Clock:
 SYSTEM_CLOCK = Clock()
 
 
+def never_failing(clock: Clock, note: Callable[[Exception], None]) -> Clock:
+    """Give a clock that answers with the time it read last if the one inside raises.
+
+    Args:
+        clock: Any clock; the system's does not fail and is given back as it is.
+        note: Told of what was raised.
+    """
+    if clock is SYSTEM_CLOCK:
+        return clock
+
+    def guarded(read: Callable[[], int], at_first: int) -> Callable[[], int]:
+        latest = [at_first]
+
+        def answer() -> int:
+            try:
+                latest[0] = read()
+            except Exception as error:
+                note(error)
+            return latest[0]
+
+        return answer
+
+    return Clock(
+        wall_ns=guarded(clock.wall_ns, time.time_ns()), monotonic_ns=guarded(clock.monotonic_ns, 0)
+    )
+
+
 def format_us(us: int) -> str:
     """Write microseconds since 1970 as an ISO 8601 timestamp in UTC, always with six decimals."""
     global _second_text

@@ -24,7 +24,7 @@ from zerg_visibility.callbacks.starts import (
 )
 from zerg_visibility.callbacks.tracker import Tracker
 from zerg_visibility.callbacks.usage import Answer, read_answer, with_usage
-from zerg_visibility.clock import SYSTEM_CLOCK, Clock
+from zerg_visibility.clock import SYSTEM_CLOCK, Clock, never_failing
 from zerg_visibility.faults import FaultLog
 from zerg_visibility.redaction import ERROR_MAX, Redact, error_text, safely
 from zerg_visibility.sinks.base import Sink
@@ -108,11 +108,11 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         super().__init__()
         self.store = store if store is not None else CommisStore()
         self.faults = FaultLog(logger)
-        self.clock = clock
+        self.clock = never_failing(clock, lambda error: self.faults.note("read the clock", error))
         self.raise_error = raise_error
         self.redact = safely(redact, self.faults)
         self._recorder = Recorder(self.faults, logger, sinks)
-        self.tracker = Tracker(self.store, self.redact, self._recorder, self.faults, clock)
+        self.tracker = Tracker(self.store, self.redact, self._recorder, self.faults, self.clock)
         """Knows which runs are open; the seam for commis nodes, not for users."""
 
     # These hooks are not used; without the flags LangChain would call them all the same.

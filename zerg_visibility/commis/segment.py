@@ -109,11 +109,7 @@ class Segment:
             has_own_limit: Whether its graph has a time limit for its steps.
         """
         handler, context, dossier = self._handler, self._context, self._dossier
-        end_ns = self._start_ns
-        try:
-            end_ns = handler.clock.monotonic_ns()
-        except Exception as failure:
-            handler.faults.note("read the clock", failure)
+        end_ns = handler.clock.monotonic_ns()
         status = self._status(error, has_own_limit)
         text = None
         if status in {"failed", "timeout"} and error is not None:
