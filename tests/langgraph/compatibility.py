@@ -1,4 +1,7 @@
-"""The README's compatibility table, made of the scenarios: `python -m tests.langgraph.compatibility`."""
+"""The README's compatibility table, made of the scenarios.
+
+Printed by `python -m tests.langgraph.compatibility`.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ def module(row: Scenario) -> str:
 def recorded(expected: tuple[Commis, ...]) -> str:
     """Say in words what a row expects."""
     counted = Counter(one(commis) for commis in expected)
-    return "; ".join(f"{n} × {text}" if n > 1 else text for text, n in counted.items())
+    return "; ".join(f"{n} times {text}" if n > 1 else text for text, n in counted.items())
 
 
 def one(commis: Commis) -> str:

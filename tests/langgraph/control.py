@@ -32,14 +32,16 @@ def asking(**options):
     return agent(ScriptedModel(script=[asks("ask_human"), "done"]), ask_human, **options)
 
 
-ASKED = commis(
-    "research", "success", llm(), call("ask_human"), llm("synthesis"), segments=2
-)
+ASKED = commis("research", "success", llm(), call("ask_human"), llm("synthesis"), segments=2)
 
 
 @scenario("an interrupt in a tool that nobody answers", commis("research", "interrupted", llm()))
 def interrupted(watch: Watch):
-    watch.run(outer(watch.commis(asking()), checkpointer=InMemorySaver()), ASK, watch.config(thread_id="t"))
+    watch.run(
+        outer(watch.commis(asking()), checkpointer=InMemorySaver()),
+        ASK,
+        watch.config(thread_id="t"),
+    )
 
 
 @scenario("an interrupt in a tool, answered", ASKED)
@@ -103,18 +105,17 @@ def nested_interrupt(watch: Watch):
     commis("research", "success", llm(), call("ping"), llm("synthesis"), segments=2),
 )
 def interrupt_before(watch: Watch):
-    worker = agent(
-        ScriptedModel(script=[asks("ping"), "done"]), ping, interrupt_before=["tools"]
-    )
+    worker = agent(ScriptedModel(script=[asks("ping"), "done"]), ping, interrupt_before=["tools"])
     graph = outer(watch.commis(worker), checkpointer=InMemorySaver())
     config = watch.config(thread_id="t")
     watch.run(graph, ASK, config)
     watch.run(graph, None, config)
 
 
-@scenario("a commis that runs on its own, interrupted and resumed", ASKED.__class__(
-    "LangGraph", "success", ASKED.records, segments=2
-))
+@scenario(
+    "a commis that runs on its own, interrupted and resumed",
+    ASKED.__class__("LangGraph", "success", ASKED.records, segments=2),
+)
 def on_its_own(watch: Watch):
     node = watch.commis(asking(checkpointer=InMemorySaver()))
     config = watch.config(thread_id="t")
@@ -124,13 +125,9 @@ def on_its_own(watch: Watch):
 
 @scenario("an interrupt in a commis tool, answered", ASKED)
 def tool_answered(watch: Watch):
-    commis_tool = create_commis_tool(
-        asking(), name="research", description="r", store=watch.store
-    )
+    commis_tool = create_commis_tool(asking(), name="research", description="r", store=watch.store)
     start = asks(("research", {"task": "Calculate 7*6"}, "c1"))
-    graph = agent(
-        ScriptedModel(script=[start, "done"]), commis_tool, checkpointer=InMemorySaver()
-    )
+    graph = agent(ScriptedModel(script=[start, "done"]), commis_tool, checkpointer=InMemorySaver())
     config = watch.config(thread_id="t")
     watch.run(graph, ASK, config)
     watch.run(graph, Command(resume="yes"), config)
@@ -173,7 +170,9 @@ def handoff(watch: Watch):
     watch.run(builder.add_edge(START, "research").compile(), ASK)
 
 
-@scenario("an interrupt answered after the graph was built anew, from SQLite", ASKED, kinds=(False,))
+@scenario(
+    "an interrupt answered after the graph was built anew, from SQLite", ASKED, kinds=(False,)
+)
 def sqlite_resume(watch: Watch):
     from langgraph.checkpoint.sqlite import SqliteSaver
 

@@ -156,11 +156,6 @@ for where, place in PLACES.items():
     )
 
 
-def own_limit(place, records):
-    gate, graph, _ = place()
-    return graph
-
-
 for where, place in PLACES.items():
     _, _, known = place()
     timed = tuple({**r, "error": "timeout"} if r.get("error") else r for r in known)
@@ -196,9 +191,7 @@ async def _consume(graph, watch: Watch):
 
 @scenario(
     "a node timeout inside the commis, then a retry",
-    commis(
-        "research", "success", no_answer("initial", "timeout"), llm("initial", attempt=2)
-    ),
+    commis("research", "success", no_answer("initial", "timeout"), llm("initial", attempt=2)),
     **ASYNC,
 )
 def inner_node_timeout(watch: Watch):
@@ -212,9 +205,7 @@ def inner_node_timeout(watch: Watch):
 @scenario(
     "a sibling's failure during an async LLM call",
     commis("research", "cancelled", no_answer()),
-    commis(
-        "research", "failed", no_answer("initial", "ValueError: no"), error="ValueError: no"
-    ),
+    commis("research", "failed", no_answer("initial", "ValueError: no"), error="ValueError: no"),
     raises=ValueError,
     any_order=True,
     **ASYNC,

@@ -132,9 +132,7 @@ def recursion(watch: Watch):
 
 @scenario(
     "one of five parallel commis fails",
-    commis(
-        "research", "failed", no_answer("initial", "ValueError: no"), error="ValueError: no"
-    ),
+    commis("research", "failed", no_answer("initial", "ValueError: no"), error="ValueError: no"),
     *[commis("research", "success", llm())] * 4,
     raises=ValueError,
     any_order=True,

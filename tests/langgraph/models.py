@@ -86,16 +86,18 @@ def events(watch: Watch):
     watch.run_async(consume())
 
 
-@scenario("a model without a name and without usage", commis(
-    "research", "success", llm(model=None, requested_model=None, **NO_TOKENS)
-))
+@scenario(
+    "a model without a name and without usage",
+    commis("research", "success", llm(model=None, requested_model=None, **NO_TOKENS)),
+)
 def nameless(watch: Watch):
     watch.run(outer(watch.commis(one_call(FakeListChatModel(responses=["x"]))(watch))), ASK)
 
 
-@scenario("an old-style model that gives text", commis(
-    "research", "success", llm(model=None, requested_model=None, **NO_TOKENS)
-))
+@scenario(
+    "an old-style model that gives text",
+    commis("research", "success", llm(model=None, requested_model=None, **NO_TOKENS)),
+)
 def old_style(watch: Watch):
     watch.run(outer(watch.commis(one_call(FakeListLLM(responses=["x"]))(watch))), ASK)
 
@@ -131,7 +133,9 @@ class TwoCandidates(ScriptedModel):
         return self._generate(messages)
 
 
-@scenario("two candidates in one call count their tokens once", commis("research", "success", llm()))
+@scenario(
+    "two candidates in one call count their tokens once", commis("research", "success", llm())
+)
 def two_candidates(watch: Watch):
     watch.run(outer(watch.commis(agent(TwoCandidates(script=["x"])))), ASK)
 
@@ -157,9 +161,10 @@ class Verdict(BaseModel):
     good: bool
 
 
-@scenario("structured output by a tool call is a synthesis", commis(
-    "research", "success", llm(), llm("synthesis")
-))
+@scenario(
+    "structured output by a tool call is a synthesis",
+    commis("research", "success", llm(), llm("synthesis")),
+)
 def structured(watch: Watch):
     from tests.langgraph.parts import START, MessagesState, StateGraph
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, Any, TypedDict
 
 from langchain_core.language_models import BaseChatModel
@@ -13,9 +13,9 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import InjectedToolCallId, ToolException, tool
 from langgraph.graph import START, MessagesState, StateGraph
-from langgraph.graph.message import add_messages
 from langgraph.prebuilt import ToolNode, tools_condition
 from langgraph.types import Command, interrupt
+from pydantic import Field
 
 USAGE = {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15}
 
@@ -45,10 +45,7 @@ class ScriptedModel(BaseChatModel):
     script: list[Any]
     name_of_model: str | None = "scripted"
     usage: dict[str, Any] | None = USAGE
-    calls: list[int] = []
-
-    def model_post_init(self, context: Any, /) -> None:
-        self.calls = []
+    calls: list[int] = Field(default_factory=list)
 
     @property
     def _llm_type(self) -> str:
@@ -245,11 +242,3 @@ def outer(node: Any, *, checkpointer: Any = None, name: str = "research", **opti
 def text_graph(function: Callable[[Text], Any], name: str = "work", **options: Any) -> Any:
     builder = StateGraph(Text).add_node(name, function, **options)
     return builder.add_edge(START, name).compile()
-
-
-__all__ = [
-    "Annotated", "Command", "Gate", "MessagesState", "START", "ScriptedModel", "Sequence",
-    "StateGraph", "StreamingModel", "Text", "ToolNode", "TypedDict", "USAGE", "add_messages",
-    "agent", "ask_human", "asks", "broken", "commands_error", "double", "interrupt", "outer",
-    "ping", "says_error", "says_not_ok", "text_graph", "tool", "unhappy",
-]  # fmt: skip

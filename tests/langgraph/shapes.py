@@ -85,9 +85,7 @@ def in_function_twice(watch: Watch):
     commis(
         "a",
         "success",
-        children=(
-            commis("b", "success", children=(commis("c", "success", *WORKING),)),
-        ),
+        children=(commis("b", "success", children=(commis("c", "success", *WORKING),)),),
     ),
 )
 def nested(watch: Watch):
@@ -125,14 +123,20 @@ def fan_out(watch: Watch):
     any_order=True,
 )
 def parallel_tools(watch: Watch):
-    both = asks(("double", {"number": 1}, "d1"), ("ping", {}, "p1"), ("double", {"number": 2}, "d2"))
+    both = asks(
+        ("double", {"number": 1}, "d1"), ("ping", {}, "p1"), ("double", {"number": 2}, "d2")
+    )
     watch.run(outer(watch.commis(agent(ScriptedModel(script=[both, "ok"]), ping, double))), ASK)
 
 
-@scenario("a loop through the same commis", *[commis("work", "success", llm("initial", node="x"))] * 3)
+@scenario(
+    "a loop through the same commis", *[commis("work", "success", llm("initial", node="x"))] * 3
+)
 def loop(watch: Watch):
     model = ScriptedModel(script=["a", "b", "c"])
-    inner = watch.commis(text_graph(lambda s: {"text": s["text"] + str(model.invoke("x").content)}, "x"))
+    inner = watch.commis(
+        text_graph(lambda s: {"text": s["text"] + str(model.invoke("x").content)}, "x")
+    )
     builder = StateGraph(Text).add_node("work", inner).add_edge(START, "work")
     builder.add_conditional_edges("work", lambda s: "work" if len(s["text"]) < 3 else "__end__")
     watch.run(builder.compile(), {"text": ""})

@@ -12,6 +12,9 @@ from zerg_visibility.store.metadata import CommisMetadata
 
 CANARY = "CANARY-7f3a9c"
 OWN_TEXT = "what alice may read"
+FOR_EVER = 100_000
+"""The most hours that the tools look back."""
+
 START_US = 1_765_771_688_000_000
 
 

@@ -18,6 +18,7 @@ from langchain_core.tools import tool
 
 from tests.scripted import commis_agent, run, says
 from tests.security import places
+from tests.security.places import FOR_EVER
 from tests.security.names import CONTROLS, FORGERIES, examples, hostile_texts
 from zerg_visibility import (
     CommisStore,
@@ -204,6 +205,6 @@ def test_what_the_concierge_reads_about_other_things_stays_on_its_line(text, tmp
     store = CommisStore(tmp_path_factory.mktemp("answers"))
     commis_id = places.add_commis(store, "x", None, task=text, name=text, error=text)
     place = places.Place(store.root, store, commis_id, commis_id, commis_id)
-    listed = place.ask("list_commis", None, since_hours=10**6)
+    listed = place.ask("list_commis", None, since_hours=FOR_EVER)
     assert len(listed.splitlines()) == 2
     assert all(is_harmless(line) for line in listed.splitlines())

@@ -12,15 +12,12 @@ from hypothesis import strategies as st
 
 from tests.security import places
 from tests.security.names import everything, examples, hostile_texts, paths
-from tests.security.places import CANARY, OWN_TEXT, START_US, Place
+from tests.security.places import CANARY, FOR_EVER, OWN_TEXT, START_US, Place
 from zerg_visibility import CommisStore
 from zerg_visibility.errors import FileNotInCommisError
 from zerg_visibility.store import layout
 from zerg_visibility.store.files import make_folder
 from zerg_visibility.store.metadata import CommisMetadata
-
-FOR_EVER = 10**6
-"""Hours."""
 
 
 @pytest.fixture(scope="module")

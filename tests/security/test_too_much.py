@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.processes import python
 from tests.security import places
 from tests.security.names import everything, examples
-from tests.security.places import Place
+from tests.security.places import FOR_EVER, Place
 from zerg_visibility import CommisStore
 from zerg_visibility.tools import search
 
@@ -38,7 +38,7 @@ def test_a_pattern_that_never_ends_is_stopped(pattern, text, store, monkeypatch)
     monkeypatch.setattr(search, "SEARCH_S", 0.3)
     place = place_with(store, text)
     began = time.monotonic()
-    answer = place.ask("grep_commis", None, pattern=pattern, regex=True, since_hours=10**6)
+    answer = place.ask("grep_commis", None, pattern=pattern, regex=True, since_hours=FOR_EVER)
     # Generous, for a machine that is busy with other things: unstopped it takes years.
     assert time.monotonic() - began < 30
     assert "stopped" in answer or "No match" in answer or "match" in answer
@@ -54,7 +54,7 @@ def test_any_text_is_a_pattern_or_an_error_in_words(pattern, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "SEARCH_S", 1.0)
         place = place_with(CommisStore(tmp_path_factory.mktemp("grep")), "aaa111\n")
-        answer = place.ask("grep_commis", None, pattern=pattern, regex=True, since_hours=10**6)
+        answer = place.ask("grep_commis", None, pattern=pattern, regex=True, since_hours=FOR_EVER)
     assert "Traceback" not in answer
     assert answer
 
@@ -62,7 +62,7 @@ def test_any_text_is_a_pattern_or_an_error_in_words(pattern, tmp_path_factory):
 @pytest.mark.parametrize("regex", [False, True])
 def test_a_huge_line_is_searched_in_bounded_pieces(regex, store):
     place = place_with(store, "x" * 20_000_000 + "needle" + "y" * 1_000_000)
-    answer = place.ask("grep_commis", None, pattern="needle", regex=regex, since_hours=10**6)
+    answer = place.ask("grep_commis", None, pattern="needle", regex=regex, since_hours=FOR_EVER)
     assert "needle" in answer
     assert len(answer) < 2_000
 
@@ -70,32 +70,28 @@ def test_a_huge_line_is_searched_in_bounded_pieces(regex, store):
 HUGE = """
 import json, os, resource, sys
 from tests.security import places
-from tests.security.places import Place
+from tests.security.places import FOR_EVER, Place
 from zerg_visibility import CommisStore
 store = CommisStore(sys.argv[1])
 commis_id = places.add_commis(store, "x", None)
 place = Place(store.root, store, commis_id, commis_id, commis_id)
-names = ["result.txt", "metrics.jsonl", "started.jsonl", "thread.jsonl", "tool_calls/001_ssh_exec.txt"]
-for name in names:
-    path = store.folder(commis_id) / name
-    path.touch()
-    with path.open("r+b") as file:
+for name in ("result.txt", "metrics.jsonl", "started.jsonl"):
+    with (store.folder(commis_id) / name).open("wb") as file:
         file.truncate(2 * 1024**3)
 def used():
     return max(resource.getrusage(who).ru_maxrss for who in
                (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
-warm = place.ask("list_commis", None, since_hours=10**6)
+place.ask("list_commis", None, since_hours=FOR_EVER)
 before = used()
 grown = {}
-def measure(what, ask):
-    answer = ask()
+def measure(what, **arguments):
+    answer = place.ask(what, None, **arguments)
     grown[what] = (round(used() - before), len(answer))
-for name in names:
-    measure(name, lambda: place.ask("read_commis_file", None, job_id=1, file_path=name))
-measure("result", lambda: place.ask("read_commis_result", None, job_id=1))
-measure("metrics", lambda: place.ask("get_commis_metrics", None, job_id=1))
-measure("metadata", lambda: place.ask("get_commis_metadata", None, job_id=1))
-measure("grep", lambda: place.ask("grep_commis", None, pattern="needle", since_hours=10**6))
+measure("read_commis_file", job_id=1, file_path="result.txt")
+measure("read_commis_result", job_id=1)
+measure("get_commis_metrics", job_id=1)
+measure("get_commis_metadata", job_id=1)
+measure("grep_commis", pattern="needle", since_hours=FOR_EVER)
 print(json.dumps(grown))
 """
 
