@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from zerg_visibility import CommisStore, ConciergeToolkit
+from zerg_visibility.clock import format_us
 from zerg_visibility.store.metadata import CommisMetadata
 
 CANARY = "CANARY-7f3a9c"
@@ -80,7 +81,15 @@ def add_commis(store: CommisStore, text: str, owner: str | None, **known: Any) -
     store.save_text(commis_id, "result.txt", text)
     store.save_text(commis_id, "metrics.jsonl", f'{{"event":"{text}"}}\n')
     store.write_file(store.folder(commis_id) / "tool_calls/001_ssh_exec.txt", text.encode())
-    known = {"task": text, "status": "success", "error": text, "name": text, **known}
+    known = {
+        "task": text,
+        "status": "success",
+        "error": text,
+        "name": text,
+        "created_at": format_us(START_US),
+        "started_at": format_us(START_US),
+        **known,
+    }
     store.save_metadata(
         CommisMetadata(commis_id=commis_id, job_id=job_id, owner_id=owner, **known)
     )

@@ -24,7 +24,7 @@ from langgraph.pregel import Pregel
 from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
 from zerg_visibility.commis.chunks import STATE_MODE, StateChunk
 from zerg_visibility.commis.opening import open_segment
-from zerg_visibility.commis.options import CAPTURES, CommisOptions, Output
+from zerg_visibility.commis.options import CAPTURES, CommisOptions, Output, Owner
 from zerg_visibility.commis.segment import Segment
 from zerg_visibility.errors import ConfigurationError
 from zerg_visibility.redaction import Redact
@@ -51,7 +51,7 @@ def create_commis_node(
     task: Callable[[Any], str] | None = None,
     result: Callable[[Any], str] | None = None,
     output: Output | None = None,
-    owner_id: str | None = None,
+    owner_id: Owner = None,
     capture: Collection[str] = CAPTURES,
     redact: Redact | None = None,
 ) -> GraphT:
@@ -70,7 +70,8 @@ def create_commis_node(
             else what the graph changed.
         output: Changes the update that the outer graph gets, given the update and the commis's
             metadata; see `report_job`. What it raises reaches the outer graph.
-        owner_id: Whose commis it is; a toolkit with another owner does not see it.
+        owner_id: Whose commis it is, or a function that tells it from the run's config; a toolkit
+            with another owner does not see it.
         capture: What is stored beside metrics, of "result", "messages", "tool_outputs", "starts".
         redact: Applied to every text before it is stored or logged.
 

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from langchain_core.callbacks import BaseCallbackManager
 from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import merge_configs
+from langchain_core.runnables.config import ensure_config, merge_configs
 from langgraph.config import get_config
 
 from zerg_visibility.callbacks.activation import active_handler
@@ -23,6 +23,9 @@ from zerg_visibility.context import current_commis
 from zerg_visibility.redaction import safely
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.words import one_line
+
+UNKNOWN_OWNER = "[owner unknown]"
+"""Whose a commis is if the function that should tell it failed: nobody's but the operator's."""
 
 
 def open_segment(
@@ -86,7 +89,7 @@ def _open(
         beginning = Beginning(
             name=one_line(redact(options.name or identity.node or graph_name), 100) or "commis",
             task=redact(_task(options, handler, given)),
-            owner_id=options.owner_id,
+            owner_id=_owner(options, handler, config),
             parent_commis_id=None if outer is None else outer.commis_id,
             concierge_id=root.concierge_id,
             trace_id=root.trace_id,
@@ -136,6 +139,18 @@ def _remember(
         store.remember_key(identity.key, dossier.commis_id, on_disk=identity.checkpointed)
     except OSError as error:
         handler.faults.note("write the key of a resumable commis", error)
+
+
+def _owner(
+    options: CommisOptions, handler: VisibilityCallbackHandler, config: RunnableConfig | None
+) -> str | None:
+    if not callable(options.owner_id):
+        return options.owner_id
+    try:
+        return options.owner_id(ensure_config(config))
+    except Exception as error:
+        handler.faults.note("tell whose a commis is", error)
+        return UNKNOWN_OWNER
 
 
 def _task(options: CommisOptions, handler: VisibilityCallbackHandler, given: Any) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
+from langchain_core.runnables import RunnableConfig
+
 from zerg_visibility.errors import ConfigurationError
 from zerg_visibility.redaction import Redact
 from zerg_visibility.store.commis import CommisStore
@@ -16,6 +18,9 @@ CAPTURES = ("result", "messages", "tool_outputs", "starts")
 
 Output = Callable[[Any, CommisMetadata], Any]
 """Takes the commis's update and what is known of it; gives the update for the outer graph."""
+
+Owner = str | Callable[[RunnableConfig], str | None] | None
+"""Whose a commis is: known beforehand, or told by the config of the run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +33,7 @@ class CommisOptions:
         task: Gives its task from its input.
         result: Gives its result from its output.
         output: Changes its update; None leaves it as it is.
-        owner_id: Whose it is.
+        owner_id: Whose it is, or a function that tells it from the run's config.
         capture: What is stored beside metrics.
         redact: Applied to every text before it is stored or logged.
 
@@ -41,7 +46,7 @@ class CommisOptions:
     task: Callable[[Any], str] | None = None
     result: Callable[[Any], str] | None = None
     output: Output | None = None
-    owner_id: str | None = None
+    owner_id: Owner = None
     capture: Collection[str] = CAPTURES
     redact: Redact | None = None
 

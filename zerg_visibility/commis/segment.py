@@ -108,6 +108,10 @@ class Segment:
             error: What the graph raised, if it did.
             has_own_limit: Whether its graph has a time limit for its steps.
         """
+        self._guarded("end a commis", self._end, error, has_own_limit)
+        shelf.release(self._store, self._dossier)
+
+    def _end(self, error: BaseException | None, has_own_limit: bool) -> None:
         handler, context, dossier = self._handler, self._context, self._dossier
         end_ns = handler.clock.monotonic_ns()
         status = self._status(error, has_own_limit)
@@ -133,16 +137,12 @@ class Segment:
         self._guarded("close a commis's calls", self._close, reason, record, outer)
         # What it leaves comes before its status: who reads "success" finds a result.
         if status == "success":
-            state = context.output
-            if isinstance(error, ParentCommand):
-                state = error.args[0].update
-            self._guarded("store a commis's result", self._store_result, state)
+            self._guarded("store a commis's result", self._store_result, error)
             if "messages" in self._options.capture:
-                self._guarded("store a commis's messages", self._store_messages, state)
+                self._guarded("store a commis's messages", self._store_messages, error)
         self._guarded(
             "write a commis's metadata.json", dossier.end_segment, self, record, duration_us
         )
-        shelf.release(self._store, dossier)
 
     def _close(self, reason: str, record: CommisRunRecord, outer: Any) -> None:
         self._context.ended = True
@@ -167,19 +167,24 @@ class Segment:
             return "failed" if self._context.inner_error is error else "timeout"
         return "failed"
 
-    def _store_result(self, state: Any) -> None:
+    def _left_behind(self, error: BaseException | None) -> Any:
+        """Give the state that it ended with; after a handoff, what it handed over."""
+        return error.args[0].update if isinstance(error, ParentCommand) else self._context.output
+
+    def _store_result(self, error: BaseException | None) -> None:
+        state = self._left_behind(error)
         give, journal = self._options.result, self._dossier.journal
         try:
             text = result_text(state, self._given) if give is None else give(state)
-        except Exception as error:
-            self._handler.faults.note("make a result text of a commis's state", error)
+        except Exception as failure:
+            self._handler.faults.note("make a result text of a commis's state", failure)
             text = result_text(state, self._given) if give is not None else str(state)
         self.result = journal.redact(str(text))
         if "result" in self._options.capture:
             self._dossier.store_result(self.result)
 
-    def _store_messages(self, state: Any) -> None:
-        self._dossier.store_messages(thread_lines(state))
+    def _store_messages(self, error: BaseException | None) -> None:
+        self._dossier.store_messages(thread_lines(self._left_behind(error)))
 
     def _guarded(self, doing: str, step: Callable[..., None], *args: Any) -> None:
         try:

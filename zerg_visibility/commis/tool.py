@@ -16,7 +16,7 @@ from pydantic.errors import PydanticUserError
 
 from zerg_visibility.commis.identity import tool_call_id as current_tool_call_id
 from zerg_visibility.commis.node import create_commis_node, segment_begun
-from zerg_visibility.commis.options import CAPTURES
+from zerg_visibility.commis.options import CAPTURES, Owner
 from zerg_visibility.commis.segment import Segment
 from zerg_visibility.errors import ConfigurationError
 from zerg_visibility.redaction import Redact
@@ -41,7 +41,7 @@ def create_commis_tool(
     store: CommisStore | None = None,
     input: Callable[[str], Any] | None = None,  # noqa: A002 - the counterpart of result
     result: Callable[[Any], str] | None = None,
-    owner_id: str | None = None,
+    owner_id: Owner = None,
     capture: Collection[str] = CAPTURES,
     redact: Redact | None = None,
 ) -> BaseTool:
@@ -59,7 +59,7 @@ def create_commis_tool(
         input: Gives the graph's input from the task; by default a human message, or the graph's
             only text field.
         result: Gives the result from the graph's output, as for `create_commis_node`.
-        owner_id: Whose commis it is.
+        owner_id: Whose commis it is, as for `create_commis_node`.
         capture: What is stored beside metrics, as for `create_commis_node`.
         redact: Applied to every text before it is stored, logged or answered.
 
