@@ -165,7 +165,8 @@ def tables(folder: Path, *, rounds: int, events: int, worst_of: int) -> Iterator
         f"{events:,} events a run, fewest of {rounds} interleaved runs; target 45 sync, 65 async.",
     )
     yield _single("Stored tool outputs: CPU added to one tool call (µs)", "tools",
-                  {ALL: TIERS[ALL], **STORED}, events // 2, rounds, folder, "target 100.")  # fmt: skip
+                  {ALL: TIERS[ALL], **STORED}, events // 2, rounds, folder,
+                  "target 100.")  # fmt: skip
     yield _single("Chain runs: CPU added to one (µs)", "chains",
                   {FLOOR: baselines[FLOOR], ALL: TIERS[ALL]}, events, rounds, folder,
                   "target 8 sync, 15 async.")  # fmt: skip

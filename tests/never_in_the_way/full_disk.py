@@ -1,7 +1,7 @@
 """Runs on a disk that is full, then has room again.
 
-`python -m tests.never_in_the_way.full_disk ROOT [LIMIT]`: without LIMIT the disk is a small one, and
-a filler takes what room there is; with it, no file may grow beyond so many bytes.
+`python -m tests.never_in_the_way.full_disk ROOT [LIMIT]`: without LIMIT the disk is a small one,
+and a filler takes what room there is; with it, no file may grow beyond so many bytes.
 """
 
 from __future__ import annotations

@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
+from langgraph.graph import START, StateGraph
 
 from tests.never_in_the_way.runs import (
     CALLS,
@@ -20,7 +21,12 @@ from tests.never_in_the_way.runs import (
     watched,
 )
 from tests.never_in_the_way.sabotage import ERRORS
-from zerg_visibility import MemorySink, VisibilityCallbackHandler, configure_logging
+from zerg_visibility import (
+    MemorySink,
+    VisibilityCallbackHandler,
+    configure_logging,
+    create_commis_node,
+)
 from zerg_visibility.clock import Clock
 from zerg_visibility.testing import FailingSink
 
@@ -183,6 +189,10 @@ def test_the_log_file_fails_and_comes_back(error, store, tmp_path, monkeypatch):
     assert [line.split()[3] for line in lines] == ["llm_call_complete", "commis_complete"]
 
 
+class State(TypedDict, total=False):
+    value: Any
+
+
 class Unprintable:
     """A value that cannot be written down in any way."""
 
@@ -198,17 +208,9 @@ class Unprintable:
     ids=lambda value: type(value).__name__,
 )
 def test_a_value_that_json_has_no_form_for(value, store):
-    from langgraph.graph import START, StateGraph
-    from typing_extensions import TypedDict
-
-    class State(TypedDict, total=False):
-        value: Any
-
     def graph() -> Any:
         builder = StateGraph(State).add_node("give", lambda _: {"value": value})
         return builder.add_edge(START, "give").compile()
-
-    from zerg_visibility import create_commis_node
 
     handler = VisibilityCallbackHandler(store)
     commis = create_commis_node(graph(), store=store)

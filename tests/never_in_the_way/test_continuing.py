@@ -1,4 +1,4 @@
-"""A commis that waits for a human goes on, even if what is stored of it cannot be read or written."""
+"""A commis that waits for a human goes on, whether or not what is stored of it can be used."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ def expected() -> Any:
 def test_a_resume_under_a_fault(operation, error, expected, store, monkeypatch, caplog):
     saver = InMemorySaver()
     begin(
-        concierge(create_commis_node(inquiry(), store=store), saver), VisibilityCallbackHandler(store)
+        concierge(create_commis_node(inquiry(), store=store), saver),
+        VisibilityCallbackHandler(store),
     )
     assert [commis.status for commis in store.recent()] == ["interrupted"]
     # As in another process, which knows nothing of the commis but what is on disk.

@@ -1,4 +1,4 @@
-"""Every operation that can fail, with every error: the graph does not notice, everybody else does."""
+"""Every operation that can fail, with every error: the graph does not notice, readers do."""
 
 from __future__ import annotations
 
@@ -144,9 +144,7 @@ def test_half_a_line_hides_no_neighbour(error, store, handler, monkeypatch):
         raise ERRORS[error]()
 
     monkeypatch.setattr(os, "write", write)
-    commis = calculator(
-        first=lambda: state.update(on=True), last=lambda: state.update(on=False)
-    )
+    commis = calculator(first=lambda: state.update(on=True), last=lambda: state.update(on=False))
     assert answer(watched(store, commis), handler) == expected_answer()
 
     [found] = store.recent()

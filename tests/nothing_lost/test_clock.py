@@ -54,9 +54,7 @@ def test_a_jump_changes_no_duration(jumps, store, clocked_handler, clock):
         taken_us = parse_us(line["end_ts"]) - parse_us(line["start_ts"])
         assert taken_us // 1000 == line["duration_ms"]
     tools = {tool.name: tool for tool in ConciergeToolkit(store=store).get_tools()}
-    assert "Execution time: 1.0s\n" in tools["read_commis_result"].invoke(
-        {"job_id": found.job_id}
-    )
+    assert "Execution time: 1.0s\n" in tools["read_commis_result"].invoke({"job_id": found.job_id})
 
 
 def test_a_clock_that_jumps_at_every_look_gives_no_negative_time(store: CommisStore):

@@ -87,7 +87,7 @@ def tools_answer(store: CommisStore, jobs: list[int], truth: Truth) -> None:
     assert json.loads(use("get_commis_metadata", job_id=job))["status"] == "lost"
     assert "LLM" in use("get_commis_metrics", job_id=job)
     assert "started.jsonl" in use("read_commis_file", job_id=job, file_path="started.jsonl")
-    one = sorted(truth.done)[0]
+    one = min(truth.done)
     assert one in use("grep_commis", pattern=one)
 
 

@@ -1,8 +1,8 @@
 """Twenty commis at work for ever, and a file that says what has happened.
 
-`python -m tests.nothing_lost.victim TRUTH WATCH [WHERE]`, to be killed. TRUTH gets a line `begun ID`
-when a model or tool is at work, and `done ID` when its call has returned to the node: by then every
-callback handler has seen its end. WATCH names who watches; see `WATCHERS`.
+`python -m tests.nothing_lost.victim TRUTH WATCH [WHERE]`, to be killed. TRUTH gets a line
+`begun ID` when a model or tool is at work, and `done ID` when its call has returned to the node: by
+then every callback handler has seen its end. WATCH names who watches; see `WATCHERS`.
 """
 
 from __future__ import annotations

@@ -55,8 +55,8 @@ hostile_texts = st.lists(
 PARTS = [
     "..", ".", "", "/", "//", "\\", "~", "%2e%2e", "%2f", "\uff0e\uff0e", "\u2215", "\0", "\n", " ",
     "commis", "jobs", "keys", "concierge", "tool_calls", "result.txt", "metrics.jsonl",
-    "metadata.json", "001_ssh_exec.txt", "link_to_file", "link_to_folder", "link_to_other", "secret",
-    "etc", "passwd", "proc", "self", "environ", "C:", "nul", ".metadata.json.1.1.tmp",
+    "metadata.json", "001_ssh_exec.txt", "link_to_file", "link_to_folder", "link_to_other",
+    "secret", "etc", "passwd", "proc", "self", "environ", "C:", "nul", ".metadata.json.1.1.tmp",
 ]  # fmt: skip
 
 paths = st.one_of(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,7 +49,7 @@ class Place:
         for path in sorted(self.outside.rglob("*")):
             name = str(path.relative_to(self.outside))
             if path.is_symlink():
-                found[name] = os.readlink(path)
+                found[name] = str(path.readlink())
             elif path.is_file():
                 found[name] = path.read_bytes()
             else:
@@ -90,7 +89,5 @@ def add_commis(store: CommisStore, text: str, owner: str | None, **known: Any) -
         "started_at": format_us(START_US),
         **known,
     }
-    store.save_metadata(
-        CommisMetadata(commis_id=commis_id, job_id=job_id, owner_id=owner, **known)
-    )
+    store.save_metadata(CommisMetadata(commis_id=commis_id, job_id=job_id, owner_id=owner, **known))
     return commis_id

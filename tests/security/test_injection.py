@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import re
 import unicodedata
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage
-from langchain_core.tools import tool
+from langchain_core.tools import ToolException, tool
 
 from tests.scripted import commis_agent, run, says
 from tests.security import places
-from tests.security.places import FOR_EVER
 from tests.security.names import CONTROLS, FORGERIES, examples, hostile_texts
+from tests.security.places import FOR_EVER
 from zerg_visibility import (
     CommisStore,
     KeyValueFormatter,
@@ -60,7 +57,7 @@ class Lines(logging.Handler):
 
 
 def log_line(record) -> str:
-    logger = logging.Logger("test", logging.INFO)
+    logger = logging.Logger("test", logging.INFO)  # noqa: LOG001 - known to nobody else
     lines = Lines()
     logger.addHandler(lines)
     LogSink(logger).emit(record)
@@ -75,10 +72,11 @@ times = {"start_us": 0, "end_us": 98_000, "trace_id": "0" * 32, "span_id": "1" *
 @given(text=hostile_texts)
 @example(text="llm_call_complete event=llm_call_complete")
 def test_a_hostile_value_stays_one_field_of_one_line(text):
+    where = {**times, "commis_id": PLAIN_ID}
     records = [
-        LLMCallRecord(model=text, phase=text, error=text, success=False, commis_id=PLAIN_ID, **times),
-        ToolCallRecord(tool=text, error=text, success=False, commis_id=PLAIN_ID, **times),
-        CommisRunRecord(name=text, error=text, status="failed", commis_id=PLAIN_ID, **times),
+        LLMCallRecord(model=text, phase=text, error=text, success=False, **where),
+        ToolCallRecord(tool=text, error=text, success=False, **where),
+        CommisRunRecord(name=text, error=text, status="failed", **where),
     ]
     for record in records:
         line = log_line(record)
@@ -123,9 +121,10 @@ def hostile_commis(text: str) -> object:
     @tool
     def trap(what: str) -> str:
         """Fail, in words from outside."""
-        raise ValueError(what)
+        raise ToolException(what)
 
-    trap.name = text[:60]
+    # LangChain makes a class of each tool, whose name can hold nearly everything.
+    trap.name = text[:60].encode("utf-8", "replace").decode().replace("\0", "?")
     call = {"name": trap.name, "args": {"what": text}, "id": text}
     usage = {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}
     trap.handle_tool_error = True
@@ -146,8 +145,7 @@ def test_a_whole_run_of_hostile_texts(text, tmp_path, capsys):
     handler = VisibilityCallbackHandler(store)
     graph = create_commis_node(hostile_commis(text), store=store, name=text, task=lambda _: text)
 
-    with contextlib.suppress(Exception):
-        run(graph, text.encode("utf-8", "replace").decode(), handler)
+    run(graph, "a hostile task", handler)
     log_file.close()
 
     assert handler.stats.dropped_records == 0
@@ -159,8 +157,6 @@ def test_a_whole_run_of_hostile_texts(text, tmp_path, capsys):
     metrics = (store.folder(commis.commis_id) / "metrics.jsonl").read_bytes()
     assert len(store.records(commis.commis_id).items) == metrics.count(b"\n")
     shown_is_harmless(store, capsys)
-
-
 
 
 def shown_is_harmless(store: CommisStore, capsys: pytest.CaptureFixture) -> None:

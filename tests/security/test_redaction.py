@@ -44,6 +44,9 @@ SECRETS = {
     "environment": f"OPENAI_API_KEY={WORD[:30]}",
     "Azure": f"AccountKey={WORD[:86]}==",
 }
+OTHER_CORES = (
+    "hunter2", "s3cr3t", "dXNlcjpwYXNz", "IOSFODNN7", "abcdefghijklmnop", "0a1b2c3d0a",
+)  # fmt: skip
 KEPT = {"password in a URL": ("postgres://admin:", "@db.example.com/x")}
 
 HARMLESS = [
@@ -65,13 +68,13 @@ def test_a_secret_is_replaced(kind):
     secret = SECRETS[kind]
     redacted = redact_secrets(f"before {secret} after")
     assert "[redacted]" in redacted
-    hidden = [secret[n : n + 12] for n in range(0, len(secret) - 12) if WORD[:12] in secret[n:]]
+    hidden = [secret[n : n + 12] for n in range(len(secret) - 12) if WORD[:12] in secret[n:]]
     core = WORD[3:15]
     assert core not in redacted, redacted
     assert hidden == [] or not all(part in redacted for part in hidden)
     for part in KEPT.get(kind, ()):
         assert part in redacted
-    for part in ("hunter2", "s3cr3t", "dXNlcjpwYXNz", "IOSFODNN7", "abcdefghijklmnop", "0a1b2c3d0a"):
+    for part in OTHER_CORES:
         assert part not in redacted, redacted
 
 
@@ -87,13 +90,15 @@ def test_redacting_again_changes_nothing(kind):
 
 
 GROWING = [
-    "a", " ", "\n", "-", "_", "=", ":", ".", "/", "@", "://", "a://", "a:", "sk-", "sk_a-", "a-", "ey",
-    "eyJ.", "ey0123456789.", "-----BEGIN ", "-----BEGIN A", "-----BEGIN PRIVATE KEY-----", "api_key",
-    "api_key ", "api_key=", "password ", "password: ", "bearer ", "authorization: bearer ",
-    "authorization ", '"', "'", "secret ", "xoxb-", "hf_", "ghp_", "AKIA", "AIza", "lsv2_pt_", "A ",
-    "http://a:", "a+", "a.b-", "%", "\u200b",
+    "a", " ", "\n", "-", "_", "=", ":", ".", "/", "@", "://", "a://", "a:", "sk-", "sk_a-", "a-",
+    "ey", "eyJ.", "ey0123456789.", "-----BEGIN ", "-----BEGIN A", "-----BEGIN PRIVATE KEY-----",
+    "api_key", "api_key ", "api_key=", "password ", "password: ", "bearer ",
+    "authorization: bearer ", "authorization ", '"', "'", "secret ", "xoxb-", "hf_", "ghp_", "AKIA",
+    "AIza", "lsv2_pt_", "A ", "http://a:", "a+", "a.b-", "%", "\u200b",
 ]  # fmt: skip
-BEGINNINGS = ["", "sk-", "password", "api_key", "authorization: bearer", "-----BEGIN ", "a://", "ey"]
+BEGINNINGS = [
+    "", "sk-", "password", "api_key", "authorization: bearer", "-----BEGIN ", "a://", "ey",
+]  # fmt: skip
 
 
 def seconds(text: str) -> float:
@@ -107,8 +112,8 @@ def test_time_grows_with_the_text_and_no_faster(beginning):
     """Four times the text in at most eight times the time: twice what is linear, half of n²."""
     slow = []
     for piece in GROWING:
-        short, long = (beginning + piece * (size // len(piece)) + "!" for size in (5_000, 20_000))
-        if seconds(long) < 0.05:
+        short, long = (beginning + piece * (size // len(piece)) + "!" for size in (1_500, 6_000))
+        if seconds(long) < 0.02:
             continue  # whatever it grows like, it is far from hanging
         ratio = min(seconds(long) for _ in range(3)) / min(seconds(short) for _ in range(3))
         if ratio > 8:
@@ -117,6 +122,6 @@ def test_time_grows_with_the_text_and_no_faster(beginning):
 
 
 @examples()
-@given(text=st.lists(st.one_of(st.sampled_from([*SECRETS.values(), *GROWING]), hostile_texts)).map("".join))
-def test_any_text_can_be_redacted(text):
-    assert isinstance(redact_secrets(text), str)
+@given(pieces=st.lists(st.sampled_from([*SECRETS.values(), *GROWING])), text=hostile_texts)
+def test_any_text_can_be_redacted(pieces, text):
+    assert isinstance(redact_secrets(text.join(pieces)), str)

@@ -33,12 +33,12 @@ def log(tmp_path: Path):
 
 
 def files_with(text: str, *folders: Path, but: tuple[str, ...] = ()) -> list[str]:
-    found = []
-    for folder in folders:
-        for path in folder.rglob("*"):
-            if path.is_file() and path.name not in but and text in path.read_text():
-                found.append(path.name)
-    return found
+    return [
+        path.name
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.is_file() and path.name not in but and text in path.read_text()
+    ]
 
 
 class Login(BaseModel):

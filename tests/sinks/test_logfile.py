@@ -145,9 +145,11 @@ def test_the_lines_go_to_the_users_own_logging_as_well(store, handler, caplog):
     ]  # fmt: skip
 
 
-def test_a_text_that_utf8_cannot_hold_is_written_all_the_same(tmp_path):
+def test_a_text_that_utf8_cannot_hold_is_written_all_the_same(tmp_path, monkeypatch):
     path = tmp_path / "a.log"
     configure_logging(path)
+    # Or pytest would keep the text too, and could not hand it from one of its processes to another.
+    monkeypatch.setattr(logging.getLogger("zerg_visibility"), "propagate", False)
     logging.getLogger("zerg_visibility").warning("lone \ud800 surrogate")
     assert path.read_bytes().endswith(b"WARNING lone \\ud800 surrogate" + os.linesep.encode())
 
