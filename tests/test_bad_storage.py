@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import threading
 
 import pytest
 from langchain_core.tools import tool
@@ -27,6 +28,7 @@ from zerg_visibility import (
     VisibilityCallbackHandler,
     create_commis_node,
 )
+from zerg_visibility.store.files import CHECK_AFTER_S
 
 
 class TestDamagedFiles:
@@ -148,6 +150,8 @@ class TestRootDeletedMeanwhile:
         def wipe() -> str:
             """Delete everything that is watched."""
             shutil.rmtree(store.root)
+            # Whether an open file is still at its place is looked up no more often than this.
+            threading.Event().wait(CHECK_AFTER_S)
             return "gone"
 
         def make():

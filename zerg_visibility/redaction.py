@@ -36,10 +36,12 @@ _SECRETS = re.compile(
 )
 _NAMED = re.compile(
     r"""
-    (?P<name>(?:api[-_ ]?key|access[-_ ]?key|secret(?:[-_ ]?key)?|client[-_ ]?secret|passw(?:or)?d
-       |passphrase|auth[-_ ]?token|access[-_ ]?token|refresh[-_ ]?token|bearer|authorization)
-    ["']?\s*[:=]?\s*(?:(?:bearer|basic)\s+)?["']?)
+    (?P<name>(?:api[-_ ]?key|access[-_ ]?key|account[-_ ]?key|secret(?:[-_ ]?key)?
+       |client[-_ ]?secret|passw(?:or)?d|passphrase|auth[-_ ]?token|access[-_ ]?token
+       |refresh[-_ ]?token|bearer|authorization)
+    ["']?(?:\s{0,20}[:=])?\s{0,20}["']?(?:(?:bearer|basic)\s{1,20})?["']?)
     (?<=[\s:="'])
+    (?!\[redacted\]|(?:bearer|basic)\s)
     (?P<value>[^\s"',;&}\]]{6,})
     """,
     re.VERBOSE | re.IGNORECASE,

@@ -61,3 +61,12 @@ def one_line(text: str, limit: int) -> str:
     if len(short) > limit or len(text) > 4 * limit + 100:
         return short[: limit - 1].rstrip() + "…"
     return short
+
+
+def is_storable(text: str) -> bool:
+    """Say whether a text has a form in UTF-8, and so reads as what was written."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -22,7 +22,7 @@ from zerg_visibility.commis.texts import task_text
 from zerg_visibility.context import current_commis
 from zerg_visibility.redaction import safely
 from zerg_visibility.store.commis import CommisStore
-from zerg_visibility.words import one_line
+from zerg_visibility.words import is_storable, one_line
 
 UNKNOWN_OWNER = "[owner unknown]"
 """Whose a commis is if the function that should tell it failed: nobody's but the operator's."""
@@ -147,7 +147,9 @@ def _owner(
     if not callable(options.owner_id):
         return options.owner_id
     try:
-        return options.owner_id(ensure_config(config))
+        owner = options.owner_id(ensure_config(config))
+        # What is no text, or has no form in a file, could be read as somebody else's.
+        return owner if owner is None or is_storable(owner) else UNKNOWN_OWNER
     except Exception as error:
         handler.faults.note("tell whose a commis is", error)
         return UNKNOWN_OWNER

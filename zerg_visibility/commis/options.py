@@ -12,6 +12,7 @@ from zerg_visibility.errors import ConfigurationError
 from zerg_visibility.redaction import Redact
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.metadata import CommisMetadata
+from zerg_visibility.words import is_storable
 
 CAPTURES = ("result", "messages", "tool_outputs", "starts")
 """What can be stored beside metrics; all of it by default."""
@@ -51,6 +52,8 @@ class CommisOptions:
     redact: Redact | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.owner_id, str) and not is_storable(self.owner_id):
+            raise ConfigurationError("owner_id holds a lone surrogate, which no file can hold")
         if isinstance(self.capture, str) or not set(self.capture) <= set(CAPTURES):
             raise ConfigurationError(
                 f"capture={self.capture!r} is not a collection of {', '.join(CAPTURES)}"
