@@ -63,7 +63,7 @@ def answered(**changes: Any) -> Any:
 
 def failed(error: BaseException, said: str, **changes: Any) -> Any:
     """A commis whose one call failed."""
-    text = f"{type(error).__name__}: {said}"
+    text = f"{type(error).__name__}: {said}" if said.strip() else type(error).__name__
     fields = {**NO_TOKENS, "model": "gpt-5-mini", "requested_model": "gpt-5-mini", **changes}
     return commis("research", "failed", llm(success=False, error=text, **fields), error=text)
 

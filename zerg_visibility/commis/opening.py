@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 from langchain_core.callbacks import BaseCallbackManager
@@ -54,7 +54,10 @@ def open_segment(
         handler = fallback
     try:
         if not is_ours:
-            config = merge_configs(config, {"callbacks": [handler]})
+            merged = merge_configs(config, {"callbacks": [handler]})
+            # Nothing but the callbacks: older LangGraph writes into the metadata it is given, and
+            # a copy would hide that from the outer graph.
+            config = cast("RunnableConfig", {**(config or {}), "callbacks": merged["callbacks"]})
         return _open(options, handler, parent_run_id, graph_name, given, config)
     except Exception as error:
         handler.faults.note("start watching a commis", error)
