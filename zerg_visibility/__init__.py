@@ -13,10 +13,10 @@ from zerg_visibility.settings import switched_on
 
 if TYPE_CHECKING:
     from zerg_visibility.callbacks.activation import visibility as visibility
-    from zerg_visibility.callbacks.handler import HandlerStats as HandlerStats
     from zerg_visibility.callbacks.handler import (
         VisibilityCallbackHandler as VisibilityCallbackHandler,
     )
+    from zerg_visibility.callbacks.stats import HandlerStats as HandlerStats
     from zerg_visibility.commis.node import create_commis_node as create_commis_node
     from zerg_visibility.commis.report import report_job as report_job
     from zerg_visibility.commis.tool import create_commis_tool as create_commis_tool
@@ -52,7 +52,7 @@ _HOMES = {
     "ConciergeToolkit": "tools.toolkit",
     "ConfigurationError": "errors",
     "FileNotInCommisError": "errors",
-    "HandlerStats": "callbacks.handler",
+    "HandlerStats": "callbacks.stats",
     "KeyValueFormatter": "sinks.keyvalue",
     "LLMCallRecord": "records",
     "MemorySink": "sinks.memory",

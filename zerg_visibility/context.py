@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 if TYPE_CHECKING:
-    from zerg_visibility.callbacks.runs import OpenCall, RootRun
+    from zerg_visibility.callbacks.runs import OpenCall, RootRun, RunId
     from zerg_visibility.callbacks.tracker import Tracker
     from zerg_visibility.journal import Journal
 
@@ -63,7 +62,7 @@ class CommisContext:
         self.root = root
         self.journal = journal
         self.owner = owner
-        self.run_id: UUID | None = None
+        self.run_id: RunId | None = None
         """LangChain's id of the commis's own graph run, once it has started."""
         self.output: Any = None
         """What that run returned."""

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from langgraph.callbacks import GraphCallbackHandler, GraphInterruptEvent
@@ -15,13 +13,14 @@ from langgraph.errors import GraphBubbleUp, ParentCommand
 
 from zerg_visibility.callbacks.outcomes import output_text, read_outcome
 from zerg_visibility.callbacks.recorder import Recorder
-from zerg_visibility.callbacks.runs import OpenCall
+from zerg_visibility.callbacks.runs import OpenCall, RunId
 from zerg_visibility.callbacks.starts import (
     output_schemas,
     phase_hint,
     requested_model,
     serialized_name,
 )
+from zerg_visibility.callbacks.stats import HandlerStats
 from zerg_visibility.callbacks.tracker import Tracker
 from zerg_visibility.callbacks.usage import Answer, read_answer, with_usage
 from zerg_visibility.clock import SYSTEM_CLOCK, Clock, never_failing
@@ -30,46 +29,6 @@ from zerg_visibility.redaction import ERROR_MAX, Redact, error_text, safely
 from zerg_visibility.sinks.base import Sink
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.words import one_line
-
-NAME_MAX = 200
-"""Characters of a model's or tool's name in a record; both can come from outside."""
-
-HookT = TypeVar("HookT", bound=Callable[..., None])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HandlerStats:
-    """What a handler has done so far.
-
-    Args:
-        records: Finished records.
-        dropped_records: Those of them that could not be written.
-        failures: How often watching failed, whatever the reason.
-        late_ends: Calls that ended after they had been recorded as cancelled or timed out.
-        open_runs: Runs that have started and not ended yet.
-    """
-
-    records: int
-    dropped_records: int
-    failures: int
-    late_ends: int
-    open_runs: int
-
-
-def _guarded(hook: HookT) -> HookT:
-    """Keep what a hook raises from the graph: it is counted and logged instead."""
-    doing = f"handle {hook.__name__}"
-
-    @functools.wraps(hook)
-    def guarded(self: VisibilityCallbackHandler, *args: Any, **kwargs: Any) -> None:
-        try:
-            hook(self, *args, **kwargs)
-        except Exception as error:
-            self.faults.note(doing, error)
-            if self.raise_error:
-                raise
-
-    return cast("HookT", guarded)
 
 
 class VisibilityCallbackHandler(GraphCallbackHandler):
@@ -159,7 +118,6 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
 
     # -- chain runs: which root and which commis an event belongs to ------------------------------
 
-    @_guarded
     def on_chain_start(
         self,
         serialized: Any,  # noqa: ARG002 - LangChain's signature
@@ -170,26 +128,34 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         **_: Any,
     ) -> None:
         """Note a chain run, so that what happens inside of it finds its root."""
-        self.tracker.open_chain(run_id, parent_run_id)
+        try:
+            self.tracker.open_chain(run_id.int, parent_run_id.int if parent_run_id else None)
+        except Exception as failure:
+            self._failed("on_chain_start", failure)
 
-    @_guarded
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **_: Any) -> None:
         """Note that a chain run has ended; the commis's own one says what it returned."""
-        self.tracker.close_chain(run_id, outputs, None)
+        try:
+            self.tracker.close_chain(run_id.int, outputs, None)
+        except Exception as failure:
+            self._failed("on_chain_end", failure)
 
-    @_guarded
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
         """Note that a chain run has failed; what failed is recorded by the calls themselves."""
-        self.tracker.close_chain(run_id, None, error)
+        try:
+            self.tracker.close_chain(run_id.int, None, error)
+        except Exception as failure:
+            self._failed("on_chain_error", failure)
 
-    @_guarded
     def on_interrupt(self, event: GraphInterruptEvent) -> None:
         """Note that a commis which runs on its own waits for a human; nested ones raise."""
-        self.tracker.note_interrupt(event.run_id)
+        try:
+            self.tracker.note_interrupt(event.run_id.int if event.run_id else None)
+        except Exception as failure:
+            self._failed("on_interrupt", failure)
 
     # -- models -----------------------------------------------------------------------------------
 
-    @_guarded
     def on_chat_model_start(
         self,
         serialized: Any,
@@ -199,21 +165,29 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         parent_run_id: UUID | None = None,
         tags: list[str] | None = None,
         metadata: dict[str, Any] | None = None,
-        **kwargs: Any,
+        invocation_params: Any = None,
+        options: Any = None,
+        name: Any = None,
+        **_: Any,
     ) -> None:
         """Note that a chat model was called."""
-        call = self.tracker.new_call("llm_call", run_id, parent_run_id, metadata or {}, tags)
-        call.name = requested_model(metadata or {}, kwargs.get("invocation_params"))
-        call.hint = phase_hint(metadata or {}, tags)
-        call.schemas = output_schemas(kwargs.get("options"))
-        self.tracker.start(
-            call, call.name or serialized_name(serialized, kwargs.get("name")) or "model"
-        )
+        try:
+            known = metadata or {}
+            call = self.tracker.new_call(
+                "llm_call", run_id.int, parent_run_id.int if parent_run_id else None, known, tags
+            )
+            call.name = call.shown(requested_model(known, invocation_params))
+            call.hint = phase_hint(known, tags)
+            call.schemas = output_schemas(options)
+            self.tracker.start(
+                call, call.name or call.shown(serialized_name(serialized, name)) or "model"
+            )
+        except Exception as failure:
+            self._failed("on_chat_model_start", failure)
 
     # Old-style models have prompts where chat models have messages; nothing else differs.
     on_llm_start = on_chat_model_start  # type: ignore[assignment]
 
-    @_guarded
     def on_llm_new_token(
         self,
         token: Any,  # noqa: ARG002 - LangChain's signature
@@ -223,44 +197,52 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         **_: Any,
     ) -> None:
         """Note when the first token came, and usage: under `invoke` errors do not repeat it."""
-        message = getattr(chunk, "message", None)
-        self.tracker.note_token(run_id, getattr(message, "usage_metadata", None))
+        try:
+            message = getattr(chunk, "message", None)
+            self.tracker.note_token(run_id.int, getattr(message, "usage_metadata", None))
+        except Exception as failure:
+            self._failed("on_llm_new_token", failure)
 
-    @_guarded
     def on_stream_event(self, event: Any, *, run_id: UUID, **_: Any) -> None:
         """Note when the first content came, under LangGraph's version 3 of streaming."""
-        if isinstance(event, dict) and event.get("event") == "content-block-delta":
-            self.tracker.note_token(run_id)
+        try:
+            if isinstance(event, dict) and event.get("event") == "content-block-delta":
+                self.tracker.note_token(run_id.int)
+        except Exception as failure:
+            self._failed("on_stream_event", failure)
 
-    @_guarded
     def on_llm_end(self, response: Any, *, run_id: UUID, **_: Any) -> None:
         """Record a finished model call."""
-        ended_ns = self.clock.monotonic_ns()
-        call = self.tracker.take(run_id)
-        if call is not None:
-            self._recorder.llm_call(call, ended_ns, read_answer(response), None)
-            self.tracker.end_if_root(call)
+        try:
+            ended_ns = self.clock.monotonic_ns()
+            call = self.tracker.take(run_id.int)
+            if call is not None:
+                self._recorder.llm_call(call, ended_ns, read_answer(response), None)
+                self.tracker.end_if_root(call)
+        except Exception as failure:
+            self._failed("on_llm_end", failure)
 
-    @_guarded
     def on_llm_error(
         self, error: BaseException, *, run_id: UUID, response: Any = None, **_: Any
     ) -> None:
         """Record a failed model call, with the tokens that had arrived."""
-        ended_ns = self.clock.monotonic_ns()
-        answer = read_answer(response)
-        if self._is_set_aside(error, run_id, ended_ns, answer):
-            return
-        call = self.tracker.take(run_id)
-        if call is None:
-            return
-        if not isinstance(error, GraphBubbleUp):
-            answer = with_usage(answer, call.usage)
-            self._recorder.llm_call(call, ended_ns, answer, _reason(error, call.redact))
-        self.tracker.end_if_root(call)
+        try:
+            ended_ns = self.clock.monotonic_ns()
+            answer = read_answer(response)
+            if self._is_set_aside(error, run_id.int, ended_ns, answer):
+                return
+            call = self.tracker.take(run_id.int)
+            if call is None:
+                return
+            if not isinstance(error, GraphBubbleUp):
+                answer = with_usage(answer, call.usage)
+                self._recorder.llm_call(call, ended_ns, answer, _reason(error, call.redact))
+            self.tracker.end_if_root(call)
+        except Exception as failure:
+            self._failed("on_llm_error", failure)
 
     # -- tools ------------------------------------------------------------------------------------
 
-    @_guarded
     def on_tool_start(
         self,
         serialized: Any,
@@ -270,52 +252,71 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         parent_run_id: UUID | None = None,
         tags: list[str] | None = None,
         metadata: dict[str, Any] | None = None,
-        **kwargs: Any,
+        name: Any = None,
+        tool_call_id: str | None = None,
+        **_: Any,
     ) -> None:
         """Note that a tool was called."""
-        tool_call_id = kwargs.get("tool_call_id")
-        call = self.tracker.new_call(
-            "tool_call", run_id, parent_run_id, metadata or {}, tags, tool_call_id
-        )
-        call.name = serialized_name(serialized, kwargs.get("name")) or "tool"
-        self.tracker.start(call, call.name)
+        try:
+            call = self.tracker.new_call(
+                "tool_call",
+                run_id.int,
+                parent_run_id.int if parent_run_id else None,
+                metadata or {},
+                tags,
+                tool_call_id,
+            )
+            call.name = call.shown(serialized_name(serialized, name)) or "tool"
+            self.tracker.start(call, call.name)
+        except Exception as failure:
+            self._failed("on_tool_start", failure)
 
-    @_guarded
     def on_tool_end(self, output: Any, *, run_id: UUID, **_: Any) -> None:
         """Record a finished tool call; a tool may report its failure in its answer."""
-        ended_ns = self.clock.monotonic_ns()
-        call = self.tracker.take(run_id)
-        if call is None:
-            return
-        outcome = read_outcome(output)
-        call.tool_call_id = call.tool_call_id or outcome.tool_call_id
-        stored = self._output_file(call, output)
-        error = None
-        if not outcome.success:
-            error = one_line(call.redact((outcome.error or "")[:20_000]), ERROR_MAX) or "error"
-        self._recorder.tool_call(call, ended_ns, error, stored)
-        self.tracker.end_if_root(call)
+        try:
+            ended_ns = self.clock.monotonic_ns()
+            call = self.tracker.take(run_id.int)
+            if call is None:
+                return
+            outcome = read_outcome(output)
+            call.tool_call_id = call.tool_call_id or outcome.tool_call_id
+            stored = self._output_file(call, output)
+            error = None
+            if not outcome.success:
+                error = one_line(call.redact((outcome.error or "")[:20_000]), ERROR_MAX) or "error"
+            self._recorder.tool_call(call, ended_ns, error, stored)
+            self.tracker.end_if_root(call)
+        except Exception as failure:
+            self._failed("on_tool_end", failure)
 
-    @_guarded
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
         """Record a failed tool call; an interrupt or a handoff is no failure."""
-        ended_ns = self.clock.monotonic_ns()
-        if self._is_set_aside(error, run_id, ended_ns, None):
-            return
-        call = self.tracker.take(run_id)
-        if call is None:
-            return
-        if isinstance(error, ParentCommand):
-            # It did what it was for: it handed over.
-            self._recorder.tool_call(call, ended_ns, None)
-        elif not isinstance(error, GraphBubbleUp):
-            self._recorder.tool_call(call, ended_ns, _reason(error, call.redact))
-        self.tracker.end_if_root(call)
+        try:
+            ended_ns = self.clock.monotonic_ns()
+            if self._is_set_aside(error, run_id.int, ended_ns, None):
+                return
+            call = self.tracker.take(run_id.int)
+            if call is None:
+                return
+            if isinstance(error, ParentCommand):
+                # It did what it was for: it handed over.
+                self._recorder.tool_call(call, ended_ns, None)
+            elif not isinstance(error, GraphBubbleUp):
+                self._recorder.tool_call(call, ended_ns, _reason(error, call.redact))
+            self.tracker.end_if_root(call)
+        except Exception as failure:
+            self._failed("on_tool_error", failure)
 
     # -- inside -----------------------------------------------------------------------------------
 
+    def _failed(self, hook: str, failure: Exception) -> None:
+        """Keep from the graph what went wrong in a hook: it is counted and logged instead."""
+        self.faults.note(f"handle {hook}", failure)
+        if self.raise_error:
+            raise failure
+
     def _is_set_aside(
-        self, error: BaseException, run_id: UUID, ended_ns: int, answer: Answer | None
+        self, error: BaseException, run_id: RunId, ended_ns: int, answer: Answer | None
     ) -> bool:
         """Say whether a call was cancelled, and waits for whatever encloses it to say why."""
         cancelled = isinstance(error, asyncio.CancelledError)

@@ -7,8 +7,7 @@ status "error", or such a message inside a Command.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from langchain_core.messages import ToolMessage
 from langgraph.types import Command
@@ -16,8 +15,7 @@ from langgraph.types import Command
 from zerg_visibility.records import json_line
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a tool call went.
 
     Args:

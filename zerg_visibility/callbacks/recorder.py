@@ -14,10 +14,6 @@ from zerg_visibility.records import LLMCallRecord, Record, ToolCallRecord
 from zerg_visibility.sinks.base import Sink
 from zerg_visibility.sinks.fanout import FanoutSink
 from zerg_visibility.sinks.log import LogSink
-from zerg_visibility.words import one_line
-
-NAME_MAX = 200
-"""Characters of a model's or tool's name in a record; both can come from outside."""
 
 
 class Recorder:
@@ -71,10 +67,9 @@ class Recorder:
                 journal.note_try(call.try_key)
         if call.first_token_ns is not None:
             ttft_ms = max(0, call.first_token_ns - call.start_ns) // 1_000_000
-        requested = shown_name(call.name, call)
         record = LLMCallRecord(
             phase=phase,
-            model=shown_name(answer.served_model, call) or requested,
+            model=call.shown(answer.served_model) or call.name,
             start_us=call.start_us,
             end_us=call.start_us + max(0, ended_ns - call.start_ns) // 1000,
             prompt_tokens=usage.prompt_tokens,
@@ -83,7 +78,7 @@ class Recorder:
             cached_tokens=usage.cached_tokens,
             reasoning_tokens=usage.reasoning_tokens,
             ttft_ms=ttft_ms,
-            requested_model=requested,
+            requested_model=call.name,
             cache_hit=answer.cache_hit or None,
             success=error is None,
             error=error,
@@ -113,7 +108,7 @@ class Recorder:
             stored: The file with its output and that file's size in bytes, if there is one.
         """
         record = ToolCallRecord(
-            tool=shown_name(call.name, call) or "tool",
+            tool=call.name or "tool",
             start_us=call.start_us,
             end_us=call.start_us + max(0, ended_ns - call.start_ns) // 1000,
             success=error is None,
@@ -153,8 +148,3 @@ class Recorder:
         context = call.context
         if context is not None and context.ended and context.on_late_record is not None:
             context.on_late_record()
-
-
-def shown_name(name: str | None, call: OpenCall) -> str | None:
-    """Put a model's or tool's name on one line, redacted."""
-    return None if name is None else one_line(call.redact(name), NAME_MAX) or None

@@ -7,16 +7,25 @@ left when its root run ends is swept.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Literal
-from uuid import UUID
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from zerg_visibility.clock import format_for_name
 from zerg_visibility.redaction import Redact
+from zerg_visibility.words import one_line
 
 if TYPE_CHECKING:
     from zerg_visibility.callbacks.usage import Answer
     from zerg_visibility.context import CommisContext
     from zerg_visibility.journal import Journal
+
+NAME_MAX = 200
+"""Characters of a model's or tool's name in a record; both can come from outside."""
+
+RunId: TypeAlias = int
+"""LangChain's run id as its 128-bit number: UUIDs are hashed and compared by Python code."""
+
+_LOW_64 = 2**64 - 1
 
 
 class RootRun:
@@ -41,7 +50,7 @@ class RootRun:
     )
 
     def __init__(
-        self, *, trace_id: str, span_id: str, run_id: UUID | None, concierge_id: str | None
+        self, *, trace_id: str, span_id: str, run_id: RunId | None, concierge_id: str | None
     ) -> None:
         self.trace_id = trace_id
         self.span_id = span_id
@@ -50,16 +59,16 @@ class RootRun:
         self.journal: Journal | None = None
         """Where records outside any commis go, once there was one."""
         self.ended = False
-        self.chains: set[UUID] = set()
-        self.calls: dict[UUID, OpenCall] = {}
+        self.chains: set[RunId] = set()
+        self.calls: dict[RunId, OpenCall] = {}
 
     @classmethod
-    def of_run(cls, run_id: UUID, started_us: int) -> RootRun:
+    def of_run(cls, run_id: RunId, started_us: int) -> RootRun:
         """Make the root for a run that nothing known encloses; its trace id is the run's id."""
-        digits = run_id.hex
+        digits = f"{run_id:032x}"
         return cls(
             trace_id=digits,
-            span_id=span_of(run_id),
+            span_id=f"{run_id & _LOW_64:016x}",
             run_id=run_id,
             concierge_id=f"{format_for_name(started_us)}_{digits[-8:]}",
         )
@@ -114,11 +123,14 @@ class OpenCall(OpenRun):
         "usage",
     )
 
-    def __init__(self, kind: Literal["llm_call", "tool_call"], run_id: UUID, root: RootRun) -> None:
+    def __init__(
+        self, kind: Literal["llm_call", "tool_call"], run_id: RunId, root: RootRun
+    ) -> None:
         super().__init__(root, self if kind == "tool_call" else None)
         self.kind = kind
         self.run_id = run_id
-        self.span_id = span_of(run_id)
+        # Of a time-ordered UUID these are the random digits.
+        self.span_id = f"{run_id & _LOW_64:016x}"
         self.parent: OpenRun | None = None
         self.parent_span_id = root.span_id
         self.journal: Journal | None = None
@@ -147,27 +159,29 @@ class OpenCall(OpenRun):
         self.answer: Answer | None = None
         """What had arrived when it was cancelled."""
 
+    def shown(self, name: str | None) -> str | None:
+        """Put a model's or tool's name on one line, redacted."""
+        return None if name is None else one_line(self.redact(name), NAME_MAX) or None
+
 
 class RunTable:
     """Open runs by LangChain's run id; safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._entries: dict[UUID, OpenRun] = {}
+        self._entries: dict[RunId, OpenRun] = {}
         self._lock = threading.Lock()
+        self.get: Callable[[RunId | None], OpenRun | None] = self._entries.get  # type: ignore[assignment]
+        """Give an open run; the dictionary's own method, since this is called for every event."""
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get(self, run_id: UUID | None) -> OpenRun | None:
-        """Give an open run."""
-        return None if run_id is None else self._entries.get(run_id)
-
-    def add_chain(self, run_id: UUID, entry: OpenRun) -> None:
+    def add_chain(self, run_id: RunId, entry: OpenRun) -> None:
         """Note that a chain run has started."""
         entry.root.chains.add(run_id)
         self._entries[run_id] = entry
 
-    def pop_chain(self, run_id: UUID) -> OpenRun | None:
+    def pop_chain(self, run_id: RunId) -> OpenRun | None:
         """Take out a chain run that has ended; None if it is not open any more."""
         entry = self._entries.pop(run_id, None)
         if entry is not None:
@@ -178,21 +192,22 @@ class RunTable:
         """Note that an LLM or tool call has started."""
         parent = call.parent
         if parent is not None:
-            with self._lock:
-                if parent.children is None:
-                    parent.children = set()
-                parent.children.add(call)
+            if parent.children is None:
+                with self._lock:
+                    if parent.children is None:
+                        parent.children = set()
+            parent.children.add(call)
         if call.context is not None:
             call.context.open_calls.add(call)
         call.root.calls[call.run_id] = call
         self._entries[call.run_id] = call
 
-    def get_call(self, run_id: UUID) -> OpenCall | None:
+    def get_call(self, run_id: RunId) -> OpenCall | None:
         """Give an open call."""
         entry = self._entries.get(run_id)
         return entry if isinstance(entry, OpenCall) else None
 
-    def pop_call(self, run_id: UUID) -> OpenCall | None:
+    def pop_call(self, run_id: RunId) -> OpenCall | None:
         """Take out a call that has ended; None if it is not open any more.
 
         Of several that want to end the same call, exactly one gets it.
@@ -202,8 +217,7 @@ class RunTable:
             return None
         entry.root.calls.pop(run_id, None)
         if entry.parent is not None and entry.parent.children is not None:
-            with self._lock:
-                entry.parent.children.discard(entry)
+            entry.parent.children.discard(entry)
         if entry.context is not None:
             entry.context.open_calls.discard(entry)
         return entry
@@ -215,8 +229,3 @@ class RunTable:
                 self._entries.pop(root.chains.pop(), None)
             except KeyError:
                 return
-
-
-def span_of(run_id: UUID) -> str:
-    """Derive 16 hex digits from a run id; of a time-ordered UUID these are the random ones."""
-    return run_id.hex[16:]

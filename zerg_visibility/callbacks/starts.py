@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from langgraph.runtime import get_runtime
+from langgraph.config import get_config
 
 PHASE_METADATA = "zerg_phase"
 """Metadata key with which a user names the phase of a model's calls."""
 
 PHASE_TAG = "phase:"
 """Prefix of a tag that does the same."""
+
+NO_SCHEMAS: frozenset[str] = frozenset()
 
 _RETRY_TAG = "retry:attempt:"  # langchain_core/runnables/retry.py
 
@@ -27,7 +29,7 @@ def requested_model(metadata: Mapping[str, Any], invocation_params: Any) -> str 
         invocation_params: The model's parameters, stale for those; used if there is nothing else.
     """
     name = metadata.get("ls_model_name")
-    if not name and isinstance(invocation_params, Mapping):
+    if not name and isinstance(invocation_params, dict):
         name = invocation_params.get("model_name") or invocation_params.get("model")
     return name if isinstance(name, str) and name else None
 
@@ -36,11 +38,11 @@ def serialized_name(serialized: Any, name: Any) -> str | None:
     """Name a tool, or the class of a model, from what describes it."""
     if isinstance(name, str) and name:
         return name
-    if not isinstance(serialized, Mapping):
+    if not isinstance(serialized, dict):
         return None
     found = serialized.get("name")
     path = serialized.get("id")
-    if not found and isinstance(path, Sequence) and path:
+    if not found and isinstance(path, list | tuple) and path:
         found = path[-1]
     return found if isinstance(found, str) and found else None
 
@@ -68,10 +70,12 @@ def retry_attempt(tags: Sequence[str] | None) -> int:
 def node_attempt() -> int:
     """Give the attempt of the LangGraph node that is running, as its retry policy counts."""
     try:
-        info = get_runtime().execution_info
-    except (RuntimeError, KeyError, AttributeError):
+        config = get_config()
+    except RuntimeError:
         return 1  # called outside of any graph
-    return getattr(info, "node_attempt", 1)
+    # What langgraph.runtime.get_runtime() gives, at a third of its cost.
+    runtime = config.get("configurable", {}).get("__pregel_runtime")
+    return getattr(getattr(runtime, "execution_info", None), "node_attempt", 1)
 
 
 def output_schemas(options: Any) -> frozenset[str]:
@@ -80,8 +84,8 @@ def output_schemas(options: Any) -> frozenset[str]:
     Args:
         options: What the start hook of a chat model gets under this name.
     """
-    found = options.get("ls_structured_output_format") if isinstance(options, Mapping) else None
-    schema = found.get("schema") if isinstance(found, Mapping) else None
-    if not isinstance(schema, Mapping):
-        return frozenset()
+    found = options.get("ls_structured_output_format") if isinstance(options, dict) else None
+    schema = found.get("schema") if isinstance(found, dict) else None
+    if not isinstance(schema, dict):
+        return NO_SCHEMAS
     return frozenset(str(schema[key]) for key in ("title", "name") if schema.get(key))

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from typing import Any, Literal
-from uuid import UUID
 
 from langchain_core.messages.ai import add_usage
 from langgraph.errors import NodeTimeoutError
 
-from zerg_visibility.callbacks.recorder import Recorder, shown_name
-from zerg_visibility.callbacks.runs import OpenCall, OpenRun, RootRun, RunTable
+from zerg_visibility.callbacks.recorder import Recorder
+from zerg_visibility.callbacks.runs import OpenCall, OpenRun, RootRun, RunId, RunTable
 from zerg_visibility.callbacks.starts import node_attempt, retry_attempt
 from zerg_visibility.callbacks.usage import Answer, with_usage
 from zerg_visibility.clock import Clock
@@ -65,7 +64,7 @@ class Tracker:
 
     # -- chain runs -------------------------------------------------------------------------------
 
-    def open_chain(self, run_id: UUID, parent_run_id: UUID | None) -> None:
+    def open_chain(self, run_id: RunId, parent_run_id: RunId | None) -> None:
         """Note that a chain run has started."""
         parent, root, commis = self._place(run_id, parent_run_id)
         entry = OpenRun(root, None if parent is None else parent.call)
@@ -75,7 +74,7 @@ class Tracker:
             entry.commis = commis
         self._runs.add_chain(run_id, entry)
 
-    def close_chain(self, run_id: UUID, outputs: Any, error: BaseException | None) -> None:
+    def close_chain(self, run_id: RunId, outputs: Any, error: BaseException | None) -> None:
         """Note that a chain run has ended, and settle what that ends with it."""
         entry = self._runs.pop_chain(run_id)
         if entry is None:
@@ -89,7 +88,7 @@ class Tracker:
         if entry.root.run_id == run_id:
             self._end_root(entry.root, error)
 
-    def note_interrupt(self, run_id: UUID | None) -> None:
+    def note_interrupt(self, run_id: RunId | None) -> None:
         """Note that a graph stopped to wait for a human without raising."""
         entry = self._runs.get(run_id)
         if entry is not None and entry.commis is not None:
@@ -100,8 +99,8 @@ class Tracker:
     def new_call(
         self,
         kind: Literal["llm_call", "tool_call"],
-        run_id: UUID,
-        parent_run_id: UUID | None,
+        run_id: RunId,
+        parent_run_id: RunId | None,
         metadata: dict[str, Any],
         tags: list[str] | None,
         tool_call_id: str | None = None,
@@ -140,7 +139,7 @@ class Tracker:
                 call.journal.start(
                     CallStart(
                         event=call.kind,
-                        name=shown_name(name, call) or call.kind,
+                        name=name,
                         span_id=call.span_id,
                         start_us=call.start_us,
                     )
@@ -150,7 +149,7 @@ class Tracker:
         # Last, so that our own writing is not counted as the call's time.
         call.start_ns = self._clock.monotonic_ns()
 
-    def note_token(self, run_id: UUID, usage: Any = None) -> None:
+    def note_token(self, run_id: RunId, usage: Any = None) -> None:
         """Note when the first token of a model came, and the usage that a chunk told."""
         call = self._runs.get_call(run_id)
         if call is None:
@@ -160,7 +159,7 @@ class Tracker:
         if usage:
             call.usage = add_usage(call.usage, usage)
 
-    def take(self, run_id: UUID) -> OpenCall | None:
+    def take(self, run_id: RunId) -> OpenCall | None:
         """Take out a call that has ended; None, and counted, if it was closed before."""
         call = self._runs.pop_call(run_id)
         if call is None:
@@ -168,7 +167,7 @@ class Tracker:
                 self._late_ends += 1
         return call
 
-    def set_aside(self, run_id: UUID, ended_ns: int, answer: Answer | None) -> bool:
+    def set_aside(self, run_id: RunId, ended_ns: int, answer: Answer | None) -> bool:
         """Keep a cancelled call until it is known whether a time limit was the reason.
 
         Returns:
@@ -203,7 +202,7 @@ class Tracker:
     # -- commis -----------------------------------------------------------------------------------
 
     def enclosing(
-        self, parent_run_id: UUID | None
+        self, parent_run_id: RunId | None
     ) -> tuple[RootRun, str, CommisContext | None] | None:
         """Give the root run, span and commis that a commis is started in; None if nothing is known.
 
@@ -247,7 +246,7 @@ class Tracker:
     # -- inside -----------------------------------------------------------------------------------
 
     def _place(
-        self, run_id: UUID, parent_run_id: UUID | None
+        self, run_id: RunId, parent_run_id: RunId | None
     ) -> tuple[OpenRun | None, RootRun, CommisContext | None]:
         """Find what a new run is inside of; a run that nothing known encloses is a root."""
         commis = current_commis.get()

@@ -6,15 +6,13 @@ Pure functions over langchain-core's LLMResult.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import Generation, LLMResult
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
+class Usage(NamedTuple):
     """Token counts as the provider gave them; None where it gave none."""
 
     prompt_tokens: int | None = None
@@ -24,8 +22,10 @@ class Usage:
     reasoning_tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+NO_USAGE = Usage()
+
+
+class Answer(NamedTuple):
     """What is known of one answer.
 
     Args:
@@ -37,7 +37,7 @@ class Answer:
     """
 
     served_model: str | None = None
-    usage: Usage = Usage()
+    usage: Usage = NO_USAGE
     cache_hit: bool = False
     tool_names: tuple[str, ...] = ()
 
@@ -53,9 +53,11 @@ def read_answer(response: Any) -> Answer:
         return Answer()
     llm_output = response.llm_output or {}
     # With n=2 both candidates lie in generations[0], each repeating the usage of the whole call.
-    first = next((item for group in response.generations for item in group), None)
+    groups = response.generations
+    first = groups[0][0] if groups and groups[0] else None
     message = getattr(first, "message", None)
-    if not isinstance(message, BaseMessage):
+    # The first is what comes nearly always, and an exact match costs nothing.
+    if not isinstance(message, (AIMessage, BaseMessage)):
         return Answer(
             served_model=_text(llm_output.get("model_name")) or _info(first, "model_name"),
             usage=_from_llm_output(llm_output),
@@ -71,7 +73,7 @@ def read_answer(response: Any) -> Answer:
             or _text(details.get("model"))
             or _text(llm_output.get("model_name"))
         ),
-        usage=Usage() if cache_hit else usage,
+        usage=NO_USAGE if cache_hit else usage,
         cache_hit=cache_hit,
         tool_names=_tool_names(message),
     )
@@ -79,9 +81,9 @@ def read_answer(response: Any) -> Answer:
 
 def with_usage(answer: Answer, seen: Any) -> Answer:
     """Add the usage that a stream's chunks told, if the answer itself tells none."""
-    if not seen or answer.usage != Usage() or answer.cache_hit:
+    if not seen or answer.usage != NO_USAGE or answer.cache_hit:
         return answer
-    return replace(answer, usage=_from_metadata(seen))
+    return answer._replace(usage=_from_metadata(seen))
 
 
 def _from_metadata(found: Mapping[str, Any]) -> Usage:
@@ -97,7 +99,7 @@ def _from_metadata(found: Mapping[str, Any]) -> Usage:
 def _from_llm_output(llm_output: Mapping[str, Any]) -> Usage:
     found = llm_output.get("token_usage") or llm_output.get("usage")
     if not isinstance(found, Mapping):
-        return Usage()
+        return NO_USAGE
     return _usage(
         found.get("prompt_tokens", found.get("input_tokens")),
         found.get("completion_tokens", found.get("output_tokens")),
@@ -125,7 +127,7 @@ def _detail(found: Any, name: str) -> Any:
 
 
 def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if type(value) is int and value >= 0 else None
 
 
 def _text(value: Any) -> str | None:
@@ -137,7 +139,7 @@ def _info(first: Generation | None, name: str) -> str | None:
 
 
 def _tool_names(message: BaseMessage) -> tuple[str, ...]:
-    if not isinstance(message, AIMessage):
+    if not isinstance(message, AIMessage) or not (message.tool_calls or message.invalid_tool_calls):
         return ()
     asked = [*message.tool_calls, *message.invalid_tool_calls]
-    return tuple(str(call.get("name")) for call in asked)
+    return tuple([str(call.get("name")) for call in asked])

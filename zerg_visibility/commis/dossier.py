@@ -13,7 +13,7 @@ from zerg_visibility.clock import format_for_name, format_us
 from zerg_visibility.errors import MetadataUnreadableError
 from zerg_visibility.faults import FaultLog
 from zerg_visibility.journal import Journal
-from zerg_visibility.records import CommisRunRecord, CommisStatus, Record, json_line
+from zerg_visibility.records import CommisRunRecord, Record, json_line
 from zerg_visibility.redaction import Redact
 from zerg_visibility.store import layout
 from zerg_visibility.store.commis import CommisStore
@@ -170,13 +170,13 @@ class Dossier:
             OSError: metadata.json could not be written.
         """
         mark = this_process()
+        self._materialise()
         with self._lock:
             self._open_segments.append(segment)
             now = self.metadata
             repeated = 0 if first else 1
             again = 0 if first or now.status == "interrupted" else 1
-            self.metadata = replace(
-                now,
+            self._save(
                 status="running",
                 finished_at=None,
                 error=None,
@@ -188,7 +188,6 @@ class Dossier:
                 pid_started=mark.pid_started,
                 host=mark.host,
             )
-        self.save()
 
     def end_segment(self, segment: object, record: CommisRunRecord, worked_us: int) -> None:
         """Note that a segment has ended, and how.
@@ -201,24 +200,24 @@ class Dossier:
         Raises:
             OSError: metadata.json could not be written.
         """
-        with self._lock:
-            latest = bool(self._open_segments) and self._open_segments[-1] is segment
-            if segment in self._open_segments:
-                self._open_segments.remove(segment)
-            self._worked_us += worked_us
-            status: CommisStatus = record.status if latest else self.metadata.status
-            started_us = self.metadata.started_us or record.start_us
-            self.metadata = replace(
-                self.metadata,
-                status=status,
-                error=record.error if latest else self.metadata.error,
-                finished_at=record.end_ts if latest else self.metadata.finished_at,
-                duration_ms=self._worked_us // 1000,
-                wall_ms=max(0, record.end_us - started_us) // 1000,
-            )
-            idle = not self._open_segments
+        self._materialise()
+        idle = False
         try:
-            self.save()
+            with self._lock:
+                now = self.metadata
+                latest = bool(self._open_segments) and self._open_segments[-1] is segment
+                if segment in self._open_segments:
+                    self._open_segments.remove(segment)
+                idle = not self._open_segments
+                self._worked_us += worked_us
+                started_us = now.started_us or record.start_us
+                self._save(
+                    status=record.status if latest else now.status,
+                    error=record.error if latest else now.error,
+                    finished_at=record.end_ts if latest else now.finished_at,
+                    duration_ms=self._worked_us // 1000,
+                    wall_ms=max(0, record.end_us - started_us) // 1000,
+                )
         finally:
             if idle:
                 self.journal.close()
@@ -231,13 +230,7 @@ class Dossier:
         """
         self._materialise()
         with self._lock:
-            self.metadata = replace(
-                self.metadata,
-                totals=self.journal.totals,
-                dropped_records=self._dropped_before + self.journal.dropped,
-            )
-            if self._on_disk:
-                self._store.save_metadata(self.metadata)
+            self._save()
 
     def store_result(self, text: str) -> None:
         """Write result.txt.
@@ -258,6 +251,16 @@ class Dossier:
             redact = self.journal.redact
             lines = b"".join(json_line(_redacted(message, redact)) for message in messages)
             self._store.save_text(self.commis_id, layout.THREAD, lines.decode())
+
+    def _save(self, **changes: Any) -> None:
+        self.metadata = replace(
+            self.metadata,
+            totals=self.journal.totals,
+            dropped_records=self._dropped_before + self.journal.dropped,
+            **changes,
+        )
+        if self._on_disk:
+            self._store.save_metadata(self.metadata)
 
     def _open_journal(self) -> None:
         self._on_disk = True

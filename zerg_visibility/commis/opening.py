@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, cast
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from langchain_core.callbacks import BaseCallbackManager
 from langchain_core.runnables import RunnableConfig
@@ -12,7 +12,7 @@ from langgraph.config import get_config
 
 from zerg_visibility.callbacks.activation import active_handler
 from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
-from zerg_visibility.callbacks.runs import RootRun
+from zerg_visibility.callbacks.runs import RootRun, RunId
 from zerg_visibility.commis.dossier import Beginning, Dossier
 from zerg_visibility.commis.identity import RunIdentity, identify
 from zerg_visibility.commis.options import CommisOptions
@@ -67,7 +67,7 @@ def open_segment(
 def _open(
     options: CommisOptions,
     handler: VisibilityCallbackHandler,
-    parent_run_id: UUID | None,
+    parent_run_id: RunId | None,
     graph_name: str,
     given: Any,
     config: RunnableConfig | None,
@@ -170,7 +170,7 @@ def _task(options: CommisOptions, handler: VisibilityCallbackHandler, given: Any
 
 def _find_handler(
     graph_config: RunnableConfig | None, config: RunnableConfig | None
-) -> tuple[VisibilityCallbackHandler | None, UUID | None, bool]:
+) -> tuple[VisibilityCallbackHandler | None, RunId | None, bool]:
     """Find the handler that will see a graph's events.
 
     Returns:
@@ -181,11 +181,13 @@ def _find_handler(
         ambient: RunnableConfig | None = get_config()
     except RuntimeError:
         ambient = None
-    found = parent_run_id = None
+    found: VisibilityCallbackHandler | None = None
+    parent_run_id: RunId | None = None
     for source in (config, ambient, graph_config):
         callbacks = (source or {}).get("callbacks")
         if isinstance(callbacks, BaseCallbackManager):
-            parent_run_id = parent_run_id or callbacks.parent_run_id
+            if parent_run_id is None and callbacks.parent_run_id is not None:
+                parent_run_id = callbacks.parent_run_id.int
             handlers = callbacks.handlers
         else:
             handlers = callbacks or []

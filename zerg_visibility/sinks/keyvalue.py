@@ -68,7 +68,9 @@ class KeyValueFormatter(logging.Formatter):
         for name in order:
             value = fields.get(name)
             if value is not None:
-                parts.append(f"{name}={quote(value)}")
+                # Whole numbers and hexadecimal ids need no look at each character.
+                plain = type(value) is int or (type(value) is str and value.isalnum())
+                parts.append(f"{name}={value if plain else quote(value)}")
         if not fields.keys() <= known:
             for name, value in fields.items():
                 if name not in known and value is not None:
@@ -76,7 +78,8 @@ class KeyValueFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[0] is not None:
             parts.append(f"traceback={quote(self.formatException(record.exc_info))}")
         if fields.get("event") is not None:
-            parts.append(f"event={quote(fields['event'])}")
+            event = fields["event"]
+            parts.append(f"event={shown if event is message is shown else quote(event)}")
         return " ".join(parts)
 
     def _time(self, created: float) -> str:

@@ -28,6 +28,17 @@ class AppendingHandler(logging.Handler):
         self._file = AppendFile(path, FileModes())
         self.setFormatter(KeyValueFormatter())
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write one line, if the filters let it pass.
+
+        Without the lock that other handlers take: formatting needs none, and the file has its own.
+        """
+        passed: object = self.filter(record)
+        if passed:
+            # From Python 3.12 on a filter may give another record instead of True.
+            self.emit(passed if isinstance(passed, logging.LogRecord) else record)
+        return bool(passed)
+
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line.
 

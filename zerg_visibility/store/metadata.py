@@ -73,13 +73,16 @@ class CommisTotals:
         return sums.snapshot()
 
 
+_NOTHING_YET: dict[str, Any] = dataclasses.asdict(CommisTotals())
+
+
 class RunningTotals:
     """Totals that grow record by record; the caller sees to threads."""
 
     __slots__ = ("_llm_us", "_sums", "_tool_us")
 
     def __init__(self) -> None:
-        self._sums: dict[str, Any] = dataclasses.asdict(CommisTotals())
+        self._sums = dict(_NOTHING_YET)
         self._llm_us = 0
         self._tool_us = 0
 
@@ -209,7 +212,11 @@ class CommisMetadata:
 
     def to_json(self) -> bytes:
         """Write the content of metadata.json."""
-        return json_line(self.to_dict())
+        try:
+            # orjson reads dataclasses itself, without the deep copy that asdict makes.
+            return orjson.dumps(self, option=orjson.OPT_APPEND_NEWLINE)
+        except TypeError:  # a lone surrogate
+            return json_line(self.to_dict())
 
     @classmethod
     def from_json(cls, data: bytes, commis_id: str) -> Self:
