@@ -14,8 +14,12 @@ from typing import Any
 
 BARE = "no handler"
 FLOOR = "empty inline handler"
+LINES = "handler that writes three fixed lines"
 OURS = "zerg_visibility, all three tiers"
 DEFAULT = "zerg_visibility, all it stores by default"
+REFERENCES = frozenset({BARE, FLOOR, LINES})
+"""What nobody would use, to hold the others against."""
+
 GENAI = "opentelemetry-instrumentation-genai-langchain"
 GENAI_CONTENT = "the same, message content captured"
 
@@ -44,9 +48,15 @@ def _bare(url: str, folder: Path) -> Watch:
 
 
 def _floor(url: str, folder: Path) -> Watch:
-    from tests.benchmarks.dispatch import EmptyInlineHandler
+    from tests.benchmarks.floors import EmptyInlineHandler
 
     return Watch(handlers=(EmptyInlineHandler(),))
+
+
+def _lines(url: str, folder: Path) -> Watch:
+    from tests.benchmarks.floors import ThreeLinesHandler
+
+    return Watch(handlers=(ThreeLinesHandler(folder),))
 
 
 def _ours(url: str, folder: Path, capture: tuple[str, ...] = ("starts",)) -> Watch:
@@ -133,6 +143,7 @@ def _genai(url: str, folder: Path) -> Watch:
 CONTENDERS: dict[str, Callable[[str, Path], Watch]] = {
     BARE: _bare,
     FLOOR: _floor,
+    LINES: _lines,
     OURS: _ours,
     DEFAULT: _default,
     GENAI: _genai,

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from langchain_core.callbacks import BaseCallbackHandler, UsageMetadataCallbackHandler
+from langchain_core.callbacks import UsageMetadataCallbackHandler
 
 from tests.benchmarks import workload
+from tests.benchmarks.contenders import BARE, FLOOR, LINES
+from tests.benchmarks.floors import EmptyInlineHandler, ThreeLinesHandler
 from tests.benchmarks.tables import Table
 from tests.benchmarks.workload import Kind, Load
 from zerg_visibility import (
@@ -22,19 +24,8 @@ from zerg_visibility import (
     create_commis_node,
 )
 
-BARE = "no handler"
-FLOOR = "empty inline handler"
 ALL = "zerg_visibility: all three tiers"
 OUTPUTS = "zerg_visibility: all tiers, tool outputs stored"
-
-
-class EmptyInlineHandler(BaseCallbackHandler):
-    """Takes every event on the spot and does nothing with it: what LangChain itself costs."""
-
-    run_inline = True
-
-    def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
-        """Do nothing; without it LangChain would render the messages to text."""
 
 
 class NoFile:
@@ -54,10 +45,10 @@ def _bare(folder: Path, graph: Any) -> Iterator[tuple[Any, list[Any]]]:
     yield workload.around(graph), []
 
 
-def _with(handler: Callable[[], Any]) -> Any:
+def _with(make: Callable[[Path], Any]) -> Any:
     @contextmanager
     def contender(folder: Path, graph: Any) -> Iterator[tuple[Any, list[Any]]]:
-        yield workload.around(graph), [handler()]
+        yield workload.around(graph), [make(folder)]
 
     return contender
 
@@ -96,8 +87,9 @@ def _log_file(path: Path) -> Iterator[None]:
 
 BASELINES = {
     BARE: _bare,
-    FLOOR: _with(EmptyInlineHandler),
-    "UsageMetadataCallbackHandler": _with(UsageMetadataCallbackHandler),
+    FLOOR: _with(lambda _: EmptyInlineHandler()),
+    LINES: _with(ThreeLinesHandler),
+    "UsageMetadataCallbackHandler": _with(lambda _: UsageMetadataCallbackHandler()),
 }
 TIERS = {
     "zerg_visibility: Tier 1 (totals in memory)": _ours(metrics=False),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from tests.benchmarks.contenders import BARE, DEFAULT, FLOOR, GENAI_CONTENT, OURS
+from tests.benchmarks.contenders import BARE, DEFAULT, GENAI_CONTENT, OURS, REFERENCES
 from tests.benchmarks.tables import Table, cell
 from tests.benchmarks.whole_graph import Costs
 
@@ -78,7 +78,9 @@ def of_dispatch(tables: Iterable[Table]) -> Iterator[Target]:
 
 def of_whole_graph(found: dict[str, Costs], way: str) -> Iterator[Target]:
     """Hold the whole-graph view against its targets."""
-    peers = [name for name in found if name not in {BARE, FLOOR, OURS, DEFAULT, GENAI_CONTENT}]
+    peers = [name for name in found if name not in REFERENCES | {OURS, DEFAULT, GENAI_CONTENT}]
+    if OURS not in found:
+        return
     ours = found[OURS].cpu
     for steps, cost in ours.items():
         # A figure within the noise would divide to anything.

@@ -21,10 +21,10 @@ from tests.benchmarks.contenders import (
     CONTENDERS,
     DEFAULT,
     ENVIRONMENT,
-    FLOOR,
     GENAI_CONTENT,
     MODULES,
     OURS,
+    REFERENCES,
 )
 from tests.benchmarks.sink import Sink, serve
 from tests.benchmarks.tables import Table
@@ -88,12 +88,8 @@ def costs(
     found = {name: Costs() for name in names}
     for steps in sizes:
         for name in names:
-            quick = name in {
-                BARE,
-                FLOOR,
-                OURS,
-                DEFAULT,
-            }  # what is small needs more rounds to be seen
+            # What is small needs more rounds to be seen.
+            quick = name in REFERENCES | {OURS, DEFAULT}
             runs, _ = ask(
                 "cost", name, steps=steps, seconds=seconds * (2 if quick else 1),
                 rounds=4 if quick else 2, asynchronous=asynchronous,
@@ -134,7 +130,7 @@ def cost_table(found: dict[str, Costs], way: str) -> Table:
             row += [cost.cpu[steps], cost.wall[steps]]
         growth = (
             cost.cpu[last] / cost.cpu[first]
-            if cost.cpu[first] > 1 and name not in {BARE, FLOOR}
+            if cost.cpu[first] > 1 and name not in REFERENCES
             else None
         )
         row += [growth, cost.flush_cpu[last], "/".join(str(n) for n in cost.rounds.values())]
@@ -157,7 +153,7 @@ def burst_table(names: list[str], events: int, seconds: float, imports: int) -> 
         times = [ask("setup", name)[0]["setup_ms"] for _ in range(imports - 1)]
         found, arrived = ask("burst", name, events=events, seconds=seconds)
         times.append(found["setup_ms"])
-        share = None if name in {BARE, FLOOR} else 100 * min(1.0, arrived / found["all_events"])
+        share = None if name in REFERENCES else 100 * min(1.0, arrived / found["all_events"])
         rows.append(
             (name, min(times), found["events"], found["memory_mb"], found["flush_s"], share)
         )
@@ -177,7 +173,7 @@ def kill_table(names: list[str], kills: int) -> Table:
     """Kill each contender after 1.5 s and count the completed calls that are nowhere."""
     rows = []
     for name in names:
-        if name in {BARE, FLOOR}:
+        if name in REFERENCES:
             continue
         shares, lost, total = [], 0, 0
         for _ in range(kills):
