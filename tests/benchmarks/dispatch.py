@@ -193,7 +193,8 @@ def _single(
 
 def _worst(folder: Path, events: int) -> Table:
     rows: list[Sequence[Any]] = []
-    for name, contender in {BARE: _bare, ALL: TIERS[ALL], **STORED}.items():
+    references = {name: BASELINES[name] for name in (BARE, LINES)}
+    for name, contender in {**references, ALL: TIERS[ALL], **STORED}.items():
         best = measure(
             {name: contender},
             lambda: Load("worst", events),

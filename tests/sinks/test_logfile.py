@@ -1,5 +1,6 @@
 import logging
 import os
+import sys
 
 import pytest
 
@@ -54,6 +55,24 @@ def test_calling_it_again_changes_only_the_level(tmp_path):
     assert configure_logging(path) is first
     LogSink().emit(RECORD)
     assert tool_lines(path) == 1
+
+
+def test_filters_of_the_handler_decide_what_is_written(tmp_path):
+    path = tmp_path / "a.log"
+    handler = configure_logging(path)
+    handler.addFilter(lambda record: record.tool != "ls")
+    LogSink().emit(RECORD)
+    LogSink().emit(ToolCallRecord(start_us=0, end_us=0, tool="cat"))
+    assert [line.split()[4] for line in path.read_text().splitlines()] == ["tool=cat"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="filters give records since Python 3.12")
+def test_a_filter_may_write_another_record(tmp_path):
+    path = tmp_path / "a.log"
+    handler = configure_logging(path)
+    handler.addFilter(lambda record: logging.makeLogRecord({**vars(record), "tool": "cat"}))
+    LogSink().emit(RECORD)
+    assert [line.split()[4] for line in path.read_text().splitlines()] == ["tool=cat"]
 
 
 def test_two_paths_are_both_written(tmp_path):

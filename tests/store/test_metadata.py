@@ -58,6 +58,12 @@ def test_it_is_one_line_of_json_in_which_unknown_values_are_null():
     assert loaded["schema_version"] == 1
 
 
+def test_what_is_written_is_its_json_object_even_if_a_text_has_no_form_in_utf8():
+    assert orjson.loads(FULL.to_json()) == FULL.to_dict()
+    odd = dataclasses.replace(FULL, thread_id="lone \ud800 surrogate")
+    assert orjson.loads(odd.to_json()) == {**FULL.to_dict(), "thread_id": "lone ? surrogate"}
+
+
 def test_the_directory_decides_over_what_the_file_says():
     other = "2025-12-15T04-08-08_other"
     assert CommisMetadata.from_json(FULL.to_json(), other).commis_id == other
