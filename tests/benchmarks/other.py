@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.tables import Table
-from tests.benchmarks.whole_graph import ROOT
+from tests.benchmarks.whole_graph import ROOT, clean_environment
 from zerg_visibility import CommisMetadata, CommisStore
 from zerg_visibility.clock import format_us
 
@@ -31,7 +31,12 @@ STATEMENTS = (
 def _python(*arguments: str) -> tuple[str, float]:
     begun = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, *arguments], cwd=ROOT, check=True, capture_output=True, text=True
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+        env=clean_environment(),
     )
     return done.stdout, time.perf_counter() - begun
 

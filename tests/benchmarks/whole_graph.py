@@ -30,7 +30,17 @@ from tests.benchmarks.sink import Sink, serve
 from tests.benchmarks.tables import Table
 
 ROOT = Path(__file__).resolve().parents[2]
-FOREIGN = ("LANG", "OTEL_", "TRACELOOP", "ZERG_", "HTTP", "http", "ALL_PROXY", "all_proxy")
+FOREIGN = (
+    "LANG",
+    "PYTHONDONTWRITE",
+    "OTEL_",
+    "TRACELOOP",
+    "ZERG_",
+    "HTTP",
+    "http",
+    "ALL_PROXY",
+    "all_proxy",
+)
 
 
 @dataclass(slots=True)
@@ -54,9 +64,14 @@ class Costs:
     rounds: dict[int, int] = field(default_factory=dict)
 
 
+def clean_environment() -> dict[str, str]:
+    """Give the environment without what would change how somebody else's machine measures."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(FOREIGN)}
+    return {**kept, "NO_PROXY": "*", "LANG": "C.UTF-8"}
+
+
 def _command(mode: str, name: str, sink: Sink, folder: str, **arguments: Any) -> dict[str, Any]:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(FOREIGN)}
-    environment |= {"NO_PROXY": "*", "LANG": "C.UTF-8", **ENVIRONMENT.get(name, {})}
+    environment = clean_environment() | ENVIRONMENT.get(name, {})
     given = json.dumps({"url": sink.url, "folder": folder, **arguments})
     return {
         "args": [sys.executable, "-m", "tests.benchmarks.child", mode, name, given],

@@ -143,7 +143,7 @@ class WatchedGraph(_Graph):
         limited = self.step_timeout is not None
         try:
             while True:
-                with segment.active():
+                with segment.active:
                     try:
                         chunk = next(chunks)
                     except StopIteration:
@@ -152,7 +152,7 @@ class WatchedGraph(_Graph):
                     latest.see(chunk)
                 yield chunk
         except BaseException as error:
-            with segment.active():
+            with segment.active:
                 chunks.close()
             segment.end(error, has_own_limit=limited)
             raise
@@ -177,7 +177,7 @@ class WatchedGraph(_Graph):
         limited = self.step_timeout is not None
         try:
             while True:
-                with segment.active():
+                with segment.active:
                     try:
                         chunk = await anext(chunks)
                     except StopAsyncIteration:
@@ -186,7 +186,7 @@ class WatchedGraph(_Graph):
                     latest.see(chunk)
                 yield chunk
         except BaseException as error:
-            with segment.active():
+            with segment.active:
                 await chunks.aclose()
             segment.end(error, has_own_limit=limited)
             raise

@@ -6,8 +6,7 @@ graph does never depends on them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -19,7 +18,7 @@ from zerg_visibility.commis.dossier import Dossier
 from zerg_visibility.commis.options import CommisOptions
 from zerg_visibility.commis.shelf import shelf
 from zerg_visibility.commis.texts import result_text, thread_lines
-from zerg_visibility.context import CommisContext, current_commis
+from zerg_visibility.context import CommisContext, InsideCommis
 from zerg_visibility.records import CommisRunRecord, CommisStatus
 from zerg_visibility.redaction import error_text
 from zerg_visibility.store.commis import CommisStore
@@ -81,6 +80,8 @@ class Segment:
             journal=dossier.journal,
             owner=handler.tracker,
         )
+        self.active = InsideCommis(self._context)
+        """Marks what runs inside as this commis's; nothing leaks out between two steps."""
         # Last, so that our own files are not counted as the commis's work.
         self._start_ns = handler.clock.monotonic_ns()
 
@@ -88,18 +89,6 @@ class Segment:
     def metadata(self) -> CommisMetadata:
         """What is known of the commis now."""
         return self._dossier.metadata
-
-    @contextmanager
-    def active(self) -> Iterator[None]:
-        """Mark what runs inside as this commis's; nothing leaks out between two steps."""
-        token = current_commis.set(self._context)
-        try:
-            yield
-        finally:
-            # A stream that its reader abandoned is finished by the garbage collector, in a context
-            # of its own, where there is nothing to put back.
-            with suppress(ValueError):
-                current_commis.reset(token)
 
     def end(self, error: BaseException | None, *, has_own_limit: bool) -> None:
         """Close the segment: whatever can fail in here fails alone, and never reaches the graph.

@@ -16,9 +16,20 @@ from zerg_visibility.settings import LOGGER_NAME
 logging.getLogger(LOGGER_NAME).addHandler(logging.NullHandler())
 
 # What every LogRecord has, as logging itself makes it; what differs from line to line is set then.
-_MADE = logging.LogRecord("", logging.INFO, __file__, 0, "", (), None, "emit")
-_ALWAYS = {**_MADE.__dict__, "taskName": None} if sys.version_info >= (3, 12) else _MADE.__dict__
-_STARTED = _MADE.created - _MADE.relativeCreated / 1000
+_ALWAYS: dict[str, Any] = {}
+
+
+def _note_process() -> None:
+    made = logging.LogRecord("", logging.INFO, __file__, 0, "", (), None, "emit")
+    _ALWAYS.update(made.__dict__)
+    if sys.version_info >= (3, 12):
+        _ALWAYS["taskName"] = None
+
+
+_note_process()
+_STARTED = _ALWAYS["created"] - _ALWAYS["relativeCreated"] / 1000
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_note_process)
 
 
 class LogSink:
@@ -71,7 +82,6 @@ def _log_record(name: str, fields: dict[str, Any]) -> logging.LogRecord:
         "relativeCreated": (now - _STARTED) * 1000,
         "thread": threading.get_ident(),
         "threadName": threading.current_thread().name,
-        "process": os.getpid(),
         **fields,
     }
     return line
