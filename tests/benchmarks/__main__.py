@@ -82,7 +82,7 @@ def _versions() -> dict[str, str]:
 
 def _measure(view: str, scale: Scale, given: argparse.Namespace) -> Iterator[Any]:
     """Yield tables, and a list of targets after those it belongs to."""
-    from tests.benchmarks import dispatch, other, targets, whole_graph
+    from tests.benchmarks import dispatch, other, processes, sending, targets, whole_graph
 
     if view == "dispatch":
         shown = []
@@ -94,7 +94,7 @@ def _measure(view: str, scale: Scale, given: argparse.Namespace) -> Iterator[Any
                 yield table
         yield list(targets.of_dispatch(shown))
     elif view == "graph":
-        names = list(whole_graph.installed(given.quick, given.watcher or [""]))
+        names = list(processes.installed(given.quick, given.watcher or [""]))
         sizes = list(scale.sizes)
         found = whole_graph.costs(names, sizes, scale.seconds)
         yield whole_graph.cost_table(found, "sync")
@@ -104,9 +104,9 @@ def _measure(view: str, scale: Scale, given: argparse.Namespace) -> Iterator[Any
             yield whole_graph.cost_table(found, "async")
             yield list(targets.of_whole_graph(found, "async"))
     elif view == "sending":
-        names = list(whole_graph.installed(given.quick, given.watcher or [""]))
-        yield whole_graph.burst_table(names, scale.burst, scale.burst_seconds, scale.times)
-        killed = whole_graph.kill_table(names, scale.kills)
+        names = list(processes.installed(given.quick, given.watcher or [""]))
+        yield sending.burst_table(names, scale.burst, scale.burst_seconds, scale.times)
+        killed = sending.kill_table(names, scale.kills)
         yield killed
         yield list(targets.of_others([killed]))
     else:

@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.processes import ROOT, clean_environment
 from tests.benchmarks.tables import Table
-from tests.benchmarks.whole_graph import ROOT, clean_environment
 from zerg_visibility import CommisMetadata, CommisStore
 from zerg_visibility.clock import format_us
 
