@@ -11,8 +11,10 @@ PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "suite")
 
 
 def examples(divided_by: int = 1) -> settings:
-    """Settings of the chosen profile, with fewer examples for what starts processes."""
+    """Settings of the chosen profile; in the suite, with fewer examples for what is slow."""
     profile = settings.get_profile(PROFILE)
+    if PROFILE != "suite":
+        return settings(profile)
     return settings(profile, max_examples=max(1, profile.max_examples // divided_by))
 
 

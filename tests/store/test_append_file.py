@@ -133,3 +133,24 @@ def test_a_path_that_cannot_be_opened_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(NotADirectoryError):
         appender(tmp_path / "file" / "a.jsonl").append(b"x\n")
+
+
+def test_a_line_of_another_process_that_is_just_being_written_is_not_taken_for_a_torn_one(tmp_path):
+    path = tmp_path / "lines"
+    code = """
+        import sys
+        from pathlib import Path
+        from zerg_visibility.store.files import AppendFile, FileModes
+        file = AppendFile(Path(sys.argv[2]), FileModes())
+        line = sys.argv[1].encode() * 100_000 + b"\\n"
+        print("ready", flush=True)
+        sys.stdin.readline()
+        for _ in range(300):
+            file.append(line)
+            file.close()
+    """
+    all_at_once(code, 3, path)
+    lines = path.read_bytes().splitlines()
+    assert sorted((line[:1], len(line)) for line in lines) == sorted(
+        (who, 100_000) for who in (b"0", b"1", b"2") for _ in range(300)
+    )

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import itertools
 import os
+import stat
 import threading
 import time
 from collections import OrderedDict
@@ -17,6 +18,12 @@ MAX_OPEN_FILES = 64
 
 CHECK_AFTER_S = 0.02
 """How long a file that lines are appended to is taken to be still where it was."""
+
+MAX_LOOKS = 100
+"""At an unfinished last line; a file that grows every time has writers who finish it themselves."""
+
+LOOK_AGAIN_AFTER_S = 0.001
+"""Between two looks, where there is no better way to wait for a write."""
 
 _temporary_numbers = itertools.count(1)
 
@@ -99,6 +106,30 @@ def _write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
+
+
+def _ends_in_mid_line(fd: int) -> bool:
+    """Say whether a process died while it wrote the last line.
+
+    It may as well be alive and writing just now: the beginning of a long `write` can be seen before
+    its end. So an unfinished line counts only if it is still the last after all writes are over
+    that were under way when it was seen.
+    """
+    seen = -1
+    for _ in range(MAX_LOOKS):
+        found = os.fstat(fd)
+        size = found.st_size
+        if size == 0 or os.pread(fd, 1, size - 1) == b"\n":
+            return False
+        if size == seen:
+            return True
+        seen = size
+        try:
+            # Changes nothing, but has to wait for the same lock of the file as a write.
+            os.fchmod(fd, stat.S_IMODE(found.st_mode))
+        except OSError:  # somebody else's file
+            time.sleep(LOOK_AGAIN_AFTER_S)
+    return False
 
 
 class AppendFile:
@@ -188,9 +219,7 @@ class AppendFile:
             fd = os.open(self.path, flags, self.modes.file)
         try:
             found = os.fstat(fd)
-            # A process that died in mid-line leaves no newline at the end.
-            size = found.st_size
-            self._torn = size > 0 and os.pread(fd, 1, size - 1) != b"\n"
+            self._torn = _ends_in_mid_line(fd)
         except BaseException:
             os.close(fd)
             raise
