@@ -151,9 +151,9 @@ def test_a_forked_process_logs_under_its_own_number():
         record = ToolCallRecord(start_us=0, end_us=0)
         LogSink().emit(record)
         child = os.fork()
-        LogSink().emit(record)
         if child:
             os.waitpid(child, 0)
+        LogSink().emit(record)
     """
     assert python(code).splitlines() == ["True"] * 3
 
