@@ -45,6 +45,10 @@ _ESCAPED_IN_MESSAGE = re.compile(rf"[{_CONTROL}]")
 _SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
 
 
+REMEMBERED_MAX = 500
+"""Characters of a value whose quoted form is kept for the next line; errors have no more."""
+
+
 class KeyValueFormatter(logging.Formatter):
     r"""Writes a log record as `2025-12-15 03:19:33 INFO message key=value ... event=message`.
 
@@ -100,14 +104,17 @@ def quote(value: Any) -> str:
         text = value if isinstance(value, str) else str(value)
     except Exception:  # a foreign object's __str__ may raise; the line matters more than it
         text = f"<{type(value).__name__}>"
-    return _quoted(text)
+    return _remembered(text) if len(text) <= REMEMBERED_MAX else _quoted(text)
 
 
-@lru_cache(maxsize=512)  # names, ids and errors come again and again
 def _quoted(text: str) -> str:
     if _PLAIN.match(text):
         return text
     return f'"{_ESCAPED_IN_VALUE.sub(_escape, text)}"'
+
+
+# Names, ids and errors come again and again.
+_remembered = lru_cache(maxsize=512)(_quoted)
 
 
 def escape_message(message: str) -> str:
