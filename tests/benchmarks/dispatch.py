@@ -14,7 +14,7 @@ from langchain_core.callbacks import UsageMetadataCallbackHandler
 
 from tests.benchmarks import workload
 from tests.benchmarks.contenders import BARE, FLOOR, LINES
-from tests.benchmarks.floors import EmptyInlineHandler, ThreeLinesHandler
+from tests.benchmarks.floors import EmptyInlineHandler, NewFileHandler, ThreeLinesHandler
 from tests.benchmarks.tables import Table
 from tests.benchmarks.workload import Kind, Load
 from zerg_visibility import (
@@ -25,6 +25,7 @@ from zerg_visibility import (
 )
 
 ALL = "zerg_visibility: all three tiers"
+FILE = "handler that writes a file for each tool call"
 OUTPUTS = "zerg_visibility: all tiers, tool outputs stored"
 
 
@@ -157,8 +158,8 @@ def tables(folder: Path, *, rounds: int, events: int, worst_of: int) -> Iterator
         f"{events:,} events a run, fewest of {rounds} interleaved runs; target 45 sync, 65 async.",
     )
     yield _single("Stored tool outputs: CPU added to one tool call (µs)", "tools",
-                  {ALL: TIERS[ALL], **STORED}, events // 2, rounds, folder,
-                  "target 100.")  # fmt: skip
+                  {FILE: _with(NewFileHandler), ALL: TIERS[ALL], **STORED},
+                  events // 2, rounds, folder, "target 100.")  # fmt: skip
     yield _single("Chain runs: CPU added to one (µs)", "chains",
                   {FLOOR: baselines[FLOOR], ALL: TIERS[ALL]}, events, rounds, folder,
                   "target 8 sync, 15 async.")  # fmt: skip

@@ -14,6 +14,9 @@ _END = b'{"event":"llm_call","span_id":"%016x","rest":"%s"}\n'
 _FILL = b"x" * 350
 """Makes a line as long as ours are."""
 
+_ANSWER = b"x" * 960
+"""As long as the answer in `workload`."""
+
 
 class EmptyInlineHandler(BaseCallbackHandler):
     """Takes every event on the spot and does nothing with it: what LangChain itself costs."""
@@ -61,3 +64,22 @@ class ThreeLinesHandler(EmptyInlineHandler):
         line = _END % (next(self._numbers), _FILL)
         os.write(self._metrics, line)
         os.write(self._log, line)
+
+
+class NewFileHandler(EmptyInlineHandler):
+    """Writes a file when a tool has answered, and looks at nothing: what the file system takes.
+
+    Args:
+        folder: Where its files go.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._numbers = itertools.count()
+
+    def on_tool_end(self, *args: Any, **kwargs: Any) -> None:
+        """Write one file."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        fd = os.open(f"{self._folder}/{next(self._numbers):03}_output.txt", flags)
+        os.write(fd, _ANSWER)
+        os.close(fd)
