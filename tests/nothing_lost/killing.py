@@ -12,7 +12,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 START_S = 60.0
-"""How long a victim may take until its first call."""
+"""How long a victim may take until its first call has returned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Truth:
 def kill_at_random(
     truth: Path, watch: str, *where: str, longest_s: float = 1.0, shortest_s: float = 0.0
 ) -> Truth:
-    """Start a victim, kill it at a random moment after its first call, and read its truth file."""
+    """Start a victim, kill it at a random moment after its first call has returned, and read on."""
     command = [sys.executable, "-m", "tests.nothing_lost.victim", str(truth), watch, *where]
     process = subprocess.Popen(
         command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -48,7 +48,7 @@ def kill_at_random(
     pause = threading.Event()
     try:
         deadline = time.monotonic() + START_S
-        while not (truth.exists() and truth.stat().st_size):
+        while not (truth.exists() and Truth.read(truth).done):
             if process.poll() is not None or time.monotonic() > deadline:
                 process.kill()
                 raise RuntimeError(f"the victim did not start: {process.communicate()[1][-2000:]}")
