@@ -15,7 +15,6 @@ MAY_IMPORT = {
     "clock": set(),
     "words": set(),
     "typed": set(),
-    "context": set(),
     "records": {"errors", "clock", "typed"},
     "faults": {"settings"},
     "redaction": {"faults", "words"},
@@ -23,13 +22,13 @@ MAY_IMPORT = {
     "sinks": {"errors", "settings", "records", "faults", "store"},
     "journal": {"errors", "records", "redaction", "sinks", "store"},
     "callbacks": {
-        "clock", "context", "errors", "faults", "journal", "records", "redaction", "settings",
+        "clock", "errors", "faults", "journal", "records", "redaction", "settings",
         "sinks", "store", "words",
     },
     "analysis": {"clock", "errors", "records", "store", "typed", "words"},
     "tools": {"analysis", "clock", "errors", "records", "settings", "store", "words"},
     "commis": {
-        "callbacks", "clock", "context", "errors", "faults", "journal", "records", "redaction",
+        "callbacks", "clock", "errors", "faults", "journal", "records", "redaction",
         "settings", "store", "tools", "words",
     },
     "testing": {"clock", "records"},

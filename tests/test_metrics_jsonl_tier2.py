@@ -22,7 +22,7 @@ from tests.scripted import (
 )
 from tests.spec_commands import shell, starting_with
 from zerg_visibility import create_commis_node
-from zerg_visibility.context import current_commis
+from zerg_visibility.callbacks.context import current_commis
 from zerg_visibility.store.layout import METRICS, concierge_dir
 
 TOKENS = {"prompt_tokens": 1234, "completion_tokens": 89, "total_tokens": 1323}

@@ -1,23 +1,16 @@
-"""The one table of open runs: what has started, and has not ended yet.
-
-Everything that could leak is in here: an entry leaves by `pop` on end or on error, and whatever is
-left when its root run ends is swept.
-"""
+"""What can be open: a root run, the runs inside of it, and the segment of a commis they are in."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
+from zerg_visibility.callbacks.usage import Answer
 from zerg_visibility.clock import format_for_name
+from zerg_visibility.journal import Journal
+from zerg_visibility.records import CommisRunRecord
 from zerg_visibility.redaction import Redact
 from zerg_visibility.words import one_line
-
-if TYPE_CHECKING:
-    from zerg_visibility.callbacks.usage import Answer
-    from zerg_visibility.context import CommisContext
-    from zerg_visibility.journal import Journal
 
 NAME_MAX = 200
 """Characters of a model's or tool's name in a record; both can come from outside."""
@@ -164,68 +157,69 @@ class OpenCall(OpenRun):
         return None if name is None else one_line(self.redact(name), NAME_MAX) or None
 
 
-class RunTable:
-    """Open runs by LangChain's run id; safe to use from several threads."""
+class Watcher(Protocol):
+    """A handler that sees the events of a commis; one of them owns it, and writes its files."""
 
-    def __init__(self) -> None:
-        self._entries: dict[RunId, OpenRun] = {}
-        self._lock = threading.Lock()
-        self.get: Callable[[RunId | None], OpenRun | None] = self._entries.get  # type: ignore[assignment]
-        """Give an open run; the dictionary's own method, since this is called for every event."""
+    def note_commis(self, record: CommisRunRecord) -> None:
+        """Take the record of a segment that the owner has written."""
 
-    def __len__(self) -> int:
-        return len(self._entries)
 
-    def add_chain(self, run_id: RunId, entry: OpenRun) -> None:
-        """Note that a chain run has started."""
-        entry.root.chains.add(run_id)
-        self._entries[run_id] = entry
+class CommisContext:
+    """One segment of a commis, as the callback handler sees it.
 
-    def pop_chain(self, run_id: RunId) -> OpenRun | None:
-        """Take out a chain run that has ended; None if it is not open any more."""
-        entry = self._entries.pop(run_id, None)
-        if entry is not None:
-            entry.root.chains.discard(run_id)
-        return entry
+    Args:
+        commis_id: The commis; None if not even a name could be given to it.
+        attempt: 1, or more if the commis was started again after a failure.
+        span_id: 16 hex digits of this segment's span.
+        root: The root run that it belongs to.
+        journal: Where records of its calls go.
+        owner: The one that writes them; others may watch too, but must not write them twice.
+    """
 
-    def add_call(self, call: OpenCall) -> None:
-        """Note that an LLM or tool call has started."""
-        parent = call.parent
-        if parent is not None:
-            if parent.children is None:
-                with self._lock:
-                    if parent.children is None:
-                        parent.children = set()
-            parent.children.add(call)
-        if call.context is not None:
-            call.context.open_calls.add(call)
-        call.root.calls[call.run_id] = call
-        self._entries[call.run_id] = call
+    __slots__ = (
+        "attempt",
+        "commis_id",
+        "ended",
+        "inner_error",
+        "interrupted",
+        "journal",
+        "on_late_record",
+        "open_calls",
+        "output",
+        "owner",
+        "root",
+        "run_id",
+        "span_id",
+        "watchers",
+    )
 
-    def get_call(self, run_id: RunId) -> OpenCall | None:
-        """Give an open call."""
-        entry = self._entries.get(run_id)
-        return entry if isinstance(entry, OpenCall) else None
-
-    def pop_call(self, run_id: RunId) -> OpenCall | None:
-        """Take out a call that has ended; None if it is not open any more.
-
-        Of several that want to end the same call, exactly one gets it.
-        """
-        entry = self._entries.pop(run_id, None)
-        if not isinstance(entry, OpenCall):
-            return None
-        entry.root.calls.pop(run_id, None)
-        if entry.parent is not None and entry.parent.children is not None:
-            entry.parent.children.discard(entry)
-        if entry.context is not None:
-            entry.context.open_calls.discard(entry)
-        return entry
-
-    def sweep_chains(self, root: RootRun) -> None:
-        """Take out the chain runs that a root left behind; LangChain did not report their end."""
-        while root.chains:
-            try:
-                self._entries.pop(root.chains.pop(), None)
-            except KeyError:
-                return
+    def __init__(
+        self,
+        *,
+        commis_id: str | None,
+        attempt: int,
+        span_id: str,
+        root: RootRun,
+        journal: Journal,
+        owner: Watcher,
+    ) -> None:
+        self.commis_id = commis_id
+        self.attempt = attempt
+        self.span_id = span_id
+        self.root = root
+        self.journal = journal
+        self.owner = owner
+        self.run_id: RunId | None = None
+        """LangChain's id of the commis's own graph run, once it has started."""
+        self.output: Any = None
+        """What that run returned."""
+        self.inner_error: BaseException | None = None
+        """The last error that came from a run inside of it, rather than from its own limits."""
+        self.interrupted = False
+        """Whether its graph stopped to wait for a human without raising."""
+        self.ended = False
+        self.on_late_record: Callable[[], None] | None = None
+        """Called for each record that comes after the segment has ended."""
+        self.watchers: set[Watcher] = set()
+        """Others that see its events too."""
+        self.open_calls: set[OpenCall] = set()

@@ -9,12 +9,13 @@ from typing import Any, Literal
 from langchain_core.messages.ai import add_usage
 from langgraph.errors import NodeTimeoutError
 
+from zerg_visibility.callbacks.context import current_commis
 from zerg_visibility.callbacks.recorder import Recorder
-from zerg_visibility.callbacks.runs import OpenCall, OpenRun, RootRun, RunId, RunTable
+from zerg_visibility.callbacks.runs import CommisContext, OpenCall, OpenRun, RootRun, RunId
 from zerg_visibility.callbacks.starts import node_attempt, retry_attempt
+from zerg_visibility.callbacks.table import RunTable
 from zerg_visibility.callbacks.usage import Answer, with_usage
 from zerg_visibility.clock import Clock
-from zerg_visibility.context import CommisContext, current_commis
 from zerg_visibility.faults import FaultLog
 from zerg_visibility.journal import Journal
 from zerg_visibility.records import CallStart, CommisRunRecord

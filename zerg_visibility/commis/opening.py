@@ -11,6 +11,7 @@ from langchain_core.runnables.config import ensure_config, merge_configs
 from langgraph.config import get_config
 
 from zerg_visibility.callbacks.activation import active_handler
+from zerg_visibility.callbacks.context import current_commis
 from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
 from zerg_visibility.callbacks.runs import RootRun, RunId
 from zerg_visibility.commis.dossier import Beginning, Dossier
@@ -19,7 +20,6 @@ from zerg_visibility.commis.options import CommisOptions
 from zerg_visibility.commis.segment import Segment
 from zerg_visibility.commis.shelf import shelf
 from zerg_visibility.commis.texts import task_text
-from zerg_visibility.context import current_commis
 from zerg_visibility.redaction import safely
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.words import is_storable, one_line

@@ -12,13 +12,13 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphBubbleUp, GraphDrained, NodeTimeoutError, ParentCommand
 
+from zerg_visibility.callbacks.context import InsideCommis
 from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
-from zerg_visibility.callbacks.runs import RootRun
+from zerg_visibility.callbacks.runs import CommisContext, RootRun
 from zerg_visibility.commis.dossier import Dossier
 from zerg_visibility.commis.options import CommisOptions
 from zerg_visibility.commis.shelf import shelf
 from zerg_visibility.commis.texts import result_text, thread_lines
-from zerg_visibility.context import CommisContext, InsideCommis
 from zerg_visibility.records import CommisRunRecord, CommisStatus
 from zerg_visibility.redaction import error_text
 from zerg_visibility.store.commis import CommisStore

@@ -1,0 +1,79 @@
+"""The one table of open runs: what has started, and has not ended yet.
+
+Everything that could leak is in here: an entry leaves by `pop` on end or on error, and whatever is
+left when its root run ends is swept.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from zerg_visibility.callbacks.runs import OpenCall, OpenRun, RootRun, RunId
+
+
+class RunTable:
+    """Open runs by LangChain's run id; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._entries: dict[RunId, OpenRun] = {}
+        self._lock = threading.Lock()
+        self.get: Callable[[RunId | None], OpenRun | None] = self._entries.get  # type: ignore[assignment]
+        """Give an open run; the dictionary's own method, since this is called for every event."""
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add_chain(self, run_id: RunId, entry: OpenRun) -> None:
+        """Note that a chain run has started."""
+        entry.root.chains.add(run_id)
+        self._entries[run_id] = entry
+
+    def pop_chain(self, run_id: RunId) -> OpenRun | None:
+        """Take out a chain run that has ended; None if it is not open any more."""
+        entry = self._entries.pop(run_id, None)
+        if entry is not None:
+            entry.root.chains.discard(run_id)
+        return entry
+
+    def add_call(self, call: OpenCall) -> None:
+        """Note that an LLM or tool call has started."""
+        parent = call.parent
+        if parent is not None:
+            if parent.children is None:
+                with self._lock:
+                    if parent.children is None:
+                        parent.children = set()
+            parent.children.add(call)
+        if call.context is not None:
+            call.context.open_calls.add(call)
+        call.root.calls[call.run_id] = call
+        self._entries[call.run_id] = call
+
+    def get_call(self, run_id: RunId) -> OpenCall | None:
+        """Give an open call."""
+        entry = self._entries.get(run_id)
+        return entry if isinstance(entry, OpenCall) else None
+
+    def pop_call(self, run_id: RunId) -> OpenCall | None:
+        """Take out a call that has ended; None if it is not open any more.
+
+        Of several that want to end the same call, exactly one gets it.
+        """
+        entry = self._entries.pop(run_id, None)
+        if not isinstance(entry, OpenCall):
+            return None
+        entry.root.calls.pop(run_id, None)
+        if entry.parent is not None and entry.parent.children is not None:
+            entry.parent.children.discard(entry)
+        if entry.context is not None:
+            entry.context.open_calls.discard(entry)
+        return entry
+
+    def sweep_chains(self, root: RootRun) -> None:
+        """Take out the chain runs that a root left behind; LangChain did not report their end."""
+        while root.chains:
+            try:
+                self._entries.pop(root.chains.pop(), None)
+            except KeyError:
+                return
