@@ -118,7 +118,7 @@ class TestTasks:
         assert store.find(1).endswith("_calc")
         assert handler.stats.failures == 1
         assert caplog.messages[0].startswith(
-            "watching could not make a task text of a commis's input: KeyError: 'nope'"
+            "zerg_visibility could not make a task text of a commis's input: KeyError: 'nope'"
         )
 
 

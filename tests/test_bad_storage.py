@@ -7,7 +7,7 @@ import threading
 import pytest
 from langchain_core.tools import tool
 
-from tests.processes import python
+from tests.processes import python_with_faults
 from tests.scripted import (
     answers_of,
     asks,
@@ -126,7 +126,7 @@ class TestUnwritableRoot:
         root = tmp_path / "data"
         root.mkdir()
         root.chmod(0o555)
-        out = python(
+        out = python_with_faults(
             """
             import os, sys
             from tests.scripted import calculator, run

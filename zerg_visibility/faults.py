@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from pathlib import Path
 
 from zerg_visibility.settings import LOGGER_NAME
+from zerg_visibility.words import one_line
 
 REPEAT_AFTER_S = 60.0
 """A fault of the same kind is logged again only after this many seconds."""
@@ -14,12 +16,17 @@ REPEAT_AFTER_S = 60.0
 MAX_KINDS = 256
 """Kinds of fault remembered for the rate limit; beyond it, the oldest is forgotten."""
 
+TEXT_MAX = 500
+"""Characters of an error in a warning."""
+
 
 class FaultLog:
     """Counts failures of watching and logs each kind once, then at most once a minute.
 
     Safe to use from several threads. It never raises: a logger that fails is the last thing that
-    may reach a graph.
+    may reach a graph. Where a program sets up no logging, Python prints warnings to stderr, and
+    that is wanted here, with no NullHandler against it: who loses records must not have to ask.
+    Tracebacks are for level DEBUG.
 
     Args:
         logger: Where warnings go; the `zerg_visibility` logger if none is given.
@@ -42,13 +49,16 @@ class FaultLog:
         """How many records were lost to those failures."""
         return self._dropped
 
-    def note(self, doing: str, error: BaseException, *, dropped: int = 0) -> None:
+    def note(
+        self, doing: str, error: BaseException, *, dropped: int = 0, withheld: bool = False
+    ) -> None:
         """Count one failure and log it unless the same kind was logged within the last minute.
 
         Args:
             doing: What was being done, to follow "could not" in the log line.
             error: What was raised.
             dropped: How many records this failure cost.
+            withheld: Whether the error's text may hold what must not be logged.
         """
         kind = (doing, type(error))
         now = time.monotonic()
@@ -62,18 +72,37 @@ class FaultLog:
             self._said[kind] = (now if last is None or speak else last, 0 if speak else unsaid + 1)
         if not speak:
             return
-        try:
-            text = str(error)
-        except Exception:  # a foreign error may not even have a text
-            text = ""
         more = f" ({unsaid} more like it since)" if unsaid else ""
-        try:  # noqa: SIM105 - the reason stands at its end
+        try:
+            told = f"{type(error).__name__}, text withheld" if withheld else _told(error)
             self._logger.warning(
-                "watching could not %s: %s%s; the graph goes on",
+                "zerg_visibility could not %s: %s%s%s; the graph goes on",
                 doing,
-                f"{type(error).__name__}: {text}" if text else type(error).__name__,
+                told,
+                _place(error),
                 more,
-                exc_info=error,
             )
+            if not withheld:
+                self._logger.debug("the traceback of that", exc_info=error)
         except Exception:  # noqa: S110 - counted above, and nowhere is left to say it
             pass
+
+
+def _told(error: BaseException) -> str:
+    """Write an error on one line that no terminal obeys."""
+    name = type(error).__name__
+    try:
+        text = str(error)
+    except Exception:  # a foreign error may not even have a text
+        text = ""
+    return one_line(f"{name}: {text}" if text else name, TEXT_MAX)
+
+
+def _place(error: BaseException) -> str:
+    """Give the line of code that raised it; what the system refused has its place in its text."""
+    innermost = error.__traceback__
+    if isinstance(error, OSError) or innermost is None:
+        return ""
+    while innermost.tb_next is not None:
+        innermost = innermost.tb_next
+    return f" ({Path(innermost.tb_frame.f_code.co_filename).name}:{innermost.tb_lineno})"

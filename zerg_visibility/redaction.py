@@ -74,7 +74,7 @@ def safely(redact: Redact | None, faults: FaultLog) -> Redact:
         try:
             changed = redact(text)
         except Exception as error:
-            faults.note("redact a text", error)
+            faults.note("redact a text", error, withheld=True)
             return UNREDACTABLE
         # A user's function may return anything, whatever its annotation says.
         return str(changed)

@@ -22,7 +22,7 @@ from tests.never_in_the_way.runs import (
     said_once,
     watched,
 )
-from tests.processes import python
+from tests.processes import python_with_faults
 from zerg_visibility import CommisStore, VisibilityCallbackHandler
 
 FULL_DISK = """
@@ -55,12 +55,13 @@ def test_a_full_disk(tmp_path):
     """A small file system where one may be mounted; else files that may not grow."""
     with small_disk(tmp_path / "disk") as mounted:
         limit = () if mounted else (BYTES_ALLOWED,)
-        out = python(FULL_DISK, tmp_path / "disk" / "data", *limit)
+        out = python_with_faults(FULL_DISK, tmp_path / "disk" / "data", *limit)
     the_graph_did_not_notice(json.loads(out))
 
 
 def test_files_that_may_not_grow(tmp_path):
-    the_graph_did_not_notice(json.loads(python(FULL_DISK, tmp_path / "data", BYTES_ALLOWED)))
+    out = python_with_faults(FULL_DISK, tmp_path / "data", BYTES_ALLOWED)
+    the_graph_did_not_notice(json.loads(out))
 
 
 def the_graph_did_not_notice(found: dict) -> None:
@@ -156,7 +157,7 @@ def test_the_working_directory_moves_on_and_is_deleted(tmp_path, monkeypatch):
 
 def test_all_file_handles_are_taken(tmp_path):
     """The whole process has none left for a while, its log file included."""
-    out = python(NO_HANDLES, tmp_path / "data")
+    out = python_with_faults(NO_HANDLES, tmp_path / "data")
     assert json.loads(out) == {"alike": [True, True], "complete": True, "counted": True}
 
 

@@ -182,3 +182,16 @@ def test_tool_arguments_and_prompts_are_in_no_record(tmp_path, handler, log):
     node = create_commis_node(commis, store=store, capture=("starts",), task=lambda _: "keep it")
     run(node, f"Keep {CANARY}", handler)
     assert files_with(CANARY, store.root, handler.store.root, log.parent) == []
+
+
+def test_what_a_failing_redact_names_in_its_error_is_not_logged(store, log):
+    def checked(text: str) -> str:
+        if CANARY in text:
+            raise ValueError(f"cannot make sense of {text}")
+        return text
+
+    worker = plain_commis(lambda _: {"messages": [AIMessage(f"The key is {CANARY}.")]})
+    node = create_commis_node(worker, store=store, redact=checked)
+    run(node, "Look it up", VisibilityCallbackHandler(store))
+    assert files_with(CANARY, store.root, log.parent) == []
+    assert "could not redact a text: ValueError, text withheld (test_secrets.py:" in log.read_text()

@@ -1,4 +1,5 @@
 import logging
+import re
 
 import pytest
 
@@ -33,12 +34,26 @@ def test_a_sink_that_raises_harms_no_other(faults, caplog):
         fanout.emit(RECORD)
     assert first.records == last.records == [RECORD] * 3
     assert failing.calls == faults.failures == 3
-    # Said once, with its cause.
+    # Said once, with its cause; what the system refused needs no traceback.
     assert caplog.messages == [
-        "watching could not hand a llm_call to FailingSink: OSError: disk is full; "
+        "zerg_visibility could not hand a llm_call to FailingSink: OSError: disk is full; "
         "the graph goes on"
     ]
-    assert caplog.records[0].exc_info[1] is failing.error
+    assert caplog.records[0].exc_info is None
+
+
+def test_a_bug_is_said_with_its_place_and_its_traceback_at_level_debug(faults, caplog):
+    caplog.set_level(logging.DEBUG, "zerg_visibility")
+    failing = FailingSink(LookupError("two\nlines \x1b[31m"))
+    FanoutSink([failing], faults).emit(RECORD)
+    said, traced = caplog.records
+    assert re.fullmatch(
+        r"zerg_visibility could not hand a llm_call to FailingSink: LookupError: two lines \[31m "
+        r"\(testing\.py:\d+\); the graph goes on",
+        said.getMessage(),
+    )
+    assert traced.levelno == logging.DEBUG
+    assert traced.exc_info[1] is failing.error
 
 
 def test_flush_shares_one_time_and_says_whether_all_managed(faults):

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from tests.processes import all_at_once, python
+from tests.processes import all_at_once, is_warning, python, succeed
 from tests.scripted import calculator, run
 from zerg_visibility import (
     ConfigurationError,
@@ -175,10 +175,16 @@ def test_without_it_nothing_is_printed(tmp_path):
     assert python(A_RUN, tmp_path / "data") == "4 0\n"
 
 
-def test_without_it_even_a_failure_prints_nothing(tmp_path):
+def test_without_it_a_failure_is_said_once_on_stderr(tmp_path):
     (tmp_path / "file").write_text("")
-    records, failures = python(A_RUN, tmp_path / "file" / "data").split()
-    assert (records, int(failures) > 0) == ("4", True)
+    out, err = succeed(A_RUN, tmp_path / "file" / "data")
+    records, failures = out.split()
+    assert (records, int(failures) > len(err.splitlines())) == ("4", True)
+    first, *_ = lines = err.splitlines()
+    assert first.startswith("zerg_visibility could not create a commis's directory: NotADirector")
+    assert str(tmp_path / "file") in first
+    assert all(is_warning(line) for line in lines)
+    assert len(set(lines)) == len(lines)
 
 
 def test_the_lines_go_to_the_users_own_logging_as_well(store, handler, caplog):

@@ -70,17 +70,18 @@ def test_the_prompt_holds_the_hint_of_the_specification():
 @pytest.mark.parametrize(
     ("tool", "args", "error"),
     [
-        ("read_commis_result", {}, "job_id cannot be used. Expected: read_commis_result(job_id)."),
+        ("read_commis_result", {}, "job_id is missing. Expected: read_commis_result(job_id)."),
         (
             "read_commis_file",
             {"job_id": [1], "file_path": 3, "start_line": "first"},
-            "job_id, file_path, start_line cannot be used. "
+            "job_id must be a whole number or text, and file_path must be text, "
+            "and start_line must be a whole number. "
             "Expected: read_commis_file(job_id, file_path, start_line=None, max_lines=None).",
         ),
         (
             "grep_commis",
             {"pattern": "x", "since_hours": "a day"},
-            "since_hours cannot be used. "
+            "since_hours must be a number. "
             "Expected: grep_commis(pattern, regex=False, since_hours=24).",
         ),
     ],

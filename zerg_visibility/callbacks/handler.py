@@ -11,6 +11,7 @@ from uuid import UUID
 from langgraph.callbacks import GraphCallbackHandler, GraphInterruptEvent
 from langgraph.errors import GraphBubbleUp, ParentCommand
 
+from zerg_visibility.arguments import expect, expect_functions, expect_store
 from zerg_visibility.callbacks.outcomes import output_text, read_outcome
 from zerg_visibility.callbacks.recorder import Recorder
 from zerg_visibility.callbacks.runs import OpenCall, RunId
@@ -48,6 +49,9 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
             function of its own.
         clock: Where times come from; replaced in tests.
         raise_error: Let failures of watching reach the graph. For tests only: it breaks runs.
+
+    Raises:
+        ConfigurationError: An argument cannot be used; the message says what it must be.
     """
 
     # Otherwise LangChain hands every event of an async graph to a thread pool: 240 µs an event,
@@ -65,6 +69,12 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         raise_error: bool = False,
     ) -> None:
         super().__init__()
+        expect_store(store)
+        expect_functions({"redact": redact})
+        expect("logger", logger, logger is None or isinstance(logger, logging.Logger), "a Logger")
+        given: object = sinks
+        are_sinks = isinstance(given, Sequence) and all(isinstance(sink, Sink) for sink in given)
+        expect("sinks", sinks, are_sinks, "a list of objects with emit, flush and close")
         self.store = store if store is not None else CommisStore()
         self.faults = FaultLog(logger)
         self.clock = never_failing(clock, lambda error: self.faults.note("read the clock", error))

@@ -241,7 +241,7 @@ def check_dropped(examined: Sequence[Examined]) -> Finding:
             *_named(short),
             f"The cause is logged by the logger {LOGGER_NAME!r} of your program.",
         ),
-        cure=f"df -h {_folder(short[0])}; grep -rn 'watching could not' logs/",
+        cure=f"df -h {_folder(short[0])}; grep -rn 'zerg_visibility could not' logs/",
     )
 
 

@@ -79,7 +79,8 @@ def create_commis_node(
         A graph of the same class, for `builder.add_node(name, ...)` or to be invoked directly.
 
     Raises:
-        ConfigurationError: `graph` is not a compiled graph, or `capture` names something unknown.
+        ConfigurationError: `graph` is not a compiled graph or is a commis already, or another
+            argument cannot be used.
     """
     options = CommisOptions(
         store=store,
@@ -100,6 +101,10 @@ def create_commis_node(
         raise ConfigurationError(
             f"a commis is made of a compiled LangGraph graph, not of a {type(graph).__name__}; "
             f"put it into a StateGraph of one node and compile that"
+        )
+    if isinstance(graph, WatchedGraph):
+        raise ConfigurationError(
+            "this graph is a commis already; pass the graph that create_commis_node was given"
         )
     base = type(graph)
     fallback = VisibilityCallbackHandler(store)

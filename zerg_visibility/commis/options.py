@@ -8,7 +8,7 @@ from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 
-from zerg_visibility.errors import ConfigurationError
+from zerg_visibility.arguments import expect, expect_functions, expect_store
 from zerg_visibility.redaction import Redact
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.metadata import CommisMetadata
@@ -39,7 +39,7 @@ class CommisOptions:
         redact: Applied to every text before it is stored or logged.
 
     Raises:
-        ConfigurationError: `capture` names something unknown.
+        ConfigurationError: One of them cannot be used; the message says what it must be.
     """
 
     store: CommisStore | None = None
@@ -52,9 +52,26 @@ class CommisOptions:
     redact: Redact | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.owner_id, str) and not is_storable(self.owner_id):
-            raise ConfigurationError("owner_id holds a lone surrogate, which no file can hold")
-        if isinstance(self.capture, str) or not set(self.capture) <= set(CAPTURES):
-            raise ConfigurationError(
-                f"capture={self.capture!r} is not a collection of {', '.join(CAPTURES)}"
-            )
+        expect_store(self.store)
+        expect("name", self.name, self.name is None or isinstance(self.name, str), "a text")
+        expect_functions(
+            {"task": self.task, "result": self.result, "output": self.output, "redact": self.redact}
+        )
+        # Annotations promise what is checked here, but nothing holds a caller to them.
+        owner: object = self.owner_id
+        is_owner = owner is None or callable(owner) or isinstance(owner, str)
+        expect("owner_id", owner, is_owner, "a text, or a function of the config that gives one")
+        expect(
+            "owner_id",
+            owner,
+            not isinstance(owner, str) or is_storable(owner),
+            "a text that UTF-8 can hold, without lone surrogates",
+        )
+        capture: object = self.capture
+        is_capture = isinstance(capture, Collection) and not isinstance(capture, str)
+        expect(
+            "capture",
+            capture,
+            is_capture and all(part in CAPTURES for part in self.capture),
+            f"a collection of {', '.join(CAPTURES)}",
+        )

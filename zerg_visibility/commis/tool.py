@@ -14,6 +14,7 @@ from langgraph.pregel import Pregel
 from pydantic import BaseModel, Field, PrivateAttr
 from pydantic.errors import PydanticUserError
 
+from zerg_visibility.arguments import expect_functions
 from zerg_visibility.commis.identity import tool_call_id as current_tool_call_id
 from zerg_visibility.commis.node import create_commis_node, segment_begun
 from zerg_visibility.commis.options import CAPTURES, Owner
@@ -64,8 +65,10 @@ def create_commis_tool(
         redact: Applied to every text before it is stored, logged or answered.
 
     Raises:
-        ConfigurationError: The graph is not compiled, or its input cannot be guessed.
+        ConfigurationError: The graph is not compiled or is a commis already, its input cannot be
+            guessed, or another argument cannot be used.
     """
+    expect_functions({"input": input})
     node = create_commis_node(
         graph,
         store=store,

@@ -12,9 +12,6 @@ from typing import Any
 from zerg_visibility.records import CommisRunRecord, LLMCallRecord, Record
 from zerg_visibility.settings import LOGGER_NAME
 
-# Library etiquette: without this, Python prints our warnings to stderr if logging is not set up.
-logging.getLogger(LOGGER_NAME).addHandler(logging.NullHandler())
-
 # What every LogRecord has, as logging itself makes it; what differs from line to line is set then.
 _ALWAYS: dict[str, Any] = {}
 

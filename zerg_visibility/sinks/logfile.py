@@ -58,24 +58,27 @@ class AppendingHandler(logging.Handler):
 
 
 def configure_logging(
-    path: str | os.PathLike[str] = DEFAULT_LOG_PATH, *, level: int = logging.INFO
+    path: str | os.PathLike[str] = DEFAULT_LOG_PATH, *, level: int | str = logging.INFO
 ) -> logging.Handler:
     """Write Tier 3's lines to a file.
 
     Several processes may write to the same file: each line is one append. When a log rotation
-    moves the file, a new one is started. Calling it again with the same path
-    changes nothing but the level.
+    moves the file, a new one is started. Calling it again with the same path changes nothing but
+    the level.
 
     Args:
         path: The file; missing folders are made.
-        level: The least level to write.
+        level: The least level to write, such as logging.INFO or "INFO".
 
     Returns:
         The handler, for those who want to remove it again.
 
     Raises:
-        ConfigurationError: The file cannot be opened for appending.
+        ConfigurationError: The file cannot be opened for appending, or there is no such level.
     """
+    least = logging.getLevelNamesMapping().get(level, level) if isinstance(level, str) else level
+    if not isinstance(least, int):
+        raise ConfigurationError(f'level={level!r} is none of logging; give one such as "INFO"')
     target = Path(path).absolute()
     logger = logging.getLogger(LOGGER_NAME)
     for handler in logger.handlers:
@@ -92,7 +95,7 @@ def configure_logging(
             ) from error
         handler = AppendingHandler(target)
         logger.addHandler(handler)
-    handler.setLevel(level)
-    if logger.level == logging.NOTSET or logger.level > level:
-        logger.setLevel(level)
+    handler.setLevel(least)
+    if logger.level == logging.NOTSET or logger.level > least:
+        logger.setLevel(least)
     return handler

@@ -58,16 +58,14 @@ class CommisStore:
             default the umask decides.
 
     Raises:
-        ConfigurationError: The mode is not one under which the owner can read and write.
+        ConfigurationError: The root is empty, or the mode is not one under which the owner can read
+            and write.
     """
 
     def __init__(self, root: str | os.PathLike[str] | None = None, *, mode: int | None = None):
-        if mode is not None and (mode & ~0o777 or mode & 0o600 != 0o600):
-            raise ConfigurationError(
-                f"mode={mode:#o} would lock the owner out; use permission bits such as 0o600"
-            )
-        # Absolute from the start, so that a later chdir of the host program moves nothing.
-        self.root = Path(root if root is not None else default_root()).absolute()
+        self.root = _checked_root(root if root is not None else default_root())
+        if mode is not None:
+            _check_mode(mode)
         self.modes = FileModes.for_files(mode)
         self._narrowed = mode is not None
         self._lock = threading.Lock()
@@ -363,6 +361,25 @@ class CommisStore:
             folder = self.root / name
             if folder.is_dir():
                 folder.chmod(folder.stat().st_mode & 0o777 & self.modes.folder)
+
+
+def _checked_root(root: object) -> Path:
+    if not isinstance(root, str | os.PathLike) or not os.fspath(root):
+        raise ConfigurationError(f"root={root!r} names no folder; give one such as 'zerg-data'")
+    try:
+        # Absolute from the start, so that a later chdir of the host program moves nothing. A folder
+        # called "~" is never what somebody wants.
+        return Path(root).expanduser().absolute()
+    except RuntimeError as error:  # nobody's home
+        raise ConfigurationError(f"root={root!r} names a home folder that is not known") from error
+
+
+def _check_mode(mode: object) -> None:
+    if not isinstance(mode, int) or mode & ~0o777 or mode & 0o600 != 0o600:
+        raise ConfigurationError(
+            f"mode={mode!r} is not one under which the owner can read and write; "
+            f"give permission bits in octal, such as 0o600"
+        )
 
 
 def _created_at(commis_id: str) -> str | None:

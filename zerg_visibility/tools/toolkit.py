@@ -2,11 +2,12 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from langchain_core.runnables import RunnableConfig, run_in_executor
 from langchain_core.tools import BaseTool, BaseToolkit, StructuredTool, ToolException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 
 from zerg_visibility.errors import ConfigurationError
 from zerg_visibility.store.commis import CommisStore
@@ -32,6 +33,9 @@ For detailed performance metrics, read 'metrics.jsonl' from the commis directory
 read_commis_file, or call get_commis_metrics, which has added them up already."""
 
 
+_KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+
+
 class ConciergeToolkit(BaseToolkit):
     """Six tools over a store, for the model that starts commis.
 
@@ -43,10 +47,10 @@ class ConciergeToolkit(BaseToolkit):
         owner_id: The tools see exactly the commis of this owner, or, if None, those without one.
             May be a function of the run's config, for a toolkit shared by several users.
         max_bytes: The most that one answer may hold, a header not counted; at least 4,000.
-        detail: "full" adds a line with cost, tokens and times to each result.
+        detail: "full" adds a line to each result: cost if known, tokens, times, slowest call.
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True)
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
     store: CommisStore | None = None
     owner_id: str | Callable[[RunnableConfig], str | None] | None = None
@@ -112,8 +116,19 @@ def _explain(name: str, schema: type[BaseModel]) -> Callable[[Any], str]:
 
     def explain(error: ValidationError) -> str:
         # The rejected values are left out: they may be anything, of any length.
-        wrong = dict.fromkeys(str(one["loc"][0]) for one in error.errors() if one["loc"])
-        named = ", ".join(field for field in wrong if field in schema.model_fields)
-        return f"Error: {named or 'The arguments'} cannot be used. Expected: {name}({usage})."
+        wrong = {one["loc"][0]: one["type"] for one in error.errors() if one["loc"]}
+        problems = [
+            f"{field} is missing" if wrong[field] == "missing" else f"{field} must be {_kind(info)}"
+            for field, info in schema.model_fields.items()
+            if field in wrong
+        ]
+        problem = ", and ".join(problems) or "the arguments cannot be used"
+        return f"Error: {problem}. Expected: {name}({usage})."
 
     return explain
+
+
+def _kind(info: FieldInfo) -> str:
+    """Say in words what an argument must be: `a whole number or text`."""
+    kinds = get_args(info.annotation) or (info.annotation,)
+    return " or ".join(words for kind, words in _KINDS.items() if kind in kinds) or "something else"
