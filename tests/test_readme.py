@@ -43,6 +43,23 @@ def test_the_first_example_runs_and_prints_what_it_says(tmp_path):
     assert without_numbers(metrics) == without_numbers(record[1])
 
 
+def test_all_examples_run_one_after_another(tmp_path):
+    """As a reader would paste them; building the concierge calls no model yet."""
+    examples = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(examples) > 2
+    code = "\n".join([*examples, "print(store.newest_job(), sorted(concierge.nodes))"])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "OPENAI_API_KEY": "none"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("2 ['__start__', 'model', 'tools']\n")
+
+
 def without_numbers(text: str) -> str:
     """Leave out what differs from run to run: times and ids."""
     text = re.sub(r'(_id(?:=|":"))[0-9a-fT_-]+(_calculate)?', r"\1\2", text)
