@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import socket
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,20 @@ from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.tools.toolkit import ConciergeToolkit
 
 HOUR_US = 3_600_000_000
+
+GONE: dict[str, Any] = {
+    "status": "running",
+    "pid": 2**22 + 1,  # beyond the largest process id of Linux
+    "pid_started": "never",
+    "host": socket.gethostname(),
+}
+"""How a commis stands whose process is gone."""
+
+
+def age(path: Path, seconds: int) -> None:
+    """Make a file as old as if it had been written so long ago."""
+    then = time.time() - seconds
+    os.utime(path, (then, then))
 
 
 @dataclass(frozen=True)

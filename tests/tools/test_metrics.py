@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.tools.conftest import HOUR_US, Desk
+from tests.tools.conftest import GONE, HOUR_US, Desk, age
 from tests.tools.samples import THE_USUAL, begun, llm, tool
 from zerg_visibility.clock import SYSTEM_CLOCK
 from zerg_visibility.store.metadata import CommisTotals
@@ -90,6 +90,23 @@ def test_an_unfinished_commis_shows_what_is_in_flight(desk: Desk):
         "In flight: tool_1 (1h 0m so far), tool_2 (2h 0m so far), tool_3 (3h 0m so far) "
         "and 2 more."
     )
+
+
+def test_a_lost_commis_is_not_at_work_any_more(desk: Desk):
+    now_us = SYSTEM_CLOCK.wall_us()
+    made = desk.commis(
+        **GONE, ago_us=3 * HOUR_US, starts=(begun("ssh_exec", now_us - 2 * HOUR_US - 5_000_000),)
+    )
+    for name in ("metadata.json", "started.jsonl"):
+        age(made.folder / name, 2 * 3600)
+    assert metrics(desk) == (
+        f"Metrics of {made.label}: status lost, "
+        "execution time 1h 0m until its last sign of life.\n\n"
+        "No finished calls are recorded.\n"
+        "Begun and never finished: ssh_exec (2h 0m ago)."
+    )
+    [_, line] = desk.answer("list_commis").splitlines()
+    assert line.startswith("job 1: lost, 1h 0m until its last sign of life, ")
 
 
 def test_without_metadata_the_records_still_speak(desk: Desk):

@@ -1,12 +1,8 @@
 from __future__ import annotations
 
-import os
-import socket
-import time
-
 import pytest
 
-from tests.tools.conftest import HOUR_US, Desk
+from tests.tools.conftest import GONE, HOUR_US, Desk, age
 from tests.tools.samples import THE_USUAL, begun, llm, tool
 from zerg_visibility.analysis.timeline import timeline
 from zerg_visibility.clock import SYSTEM_CLOCK
@@ -121,13 +117,17 @@ class TestRenderResult:
         )
 
     @pytest.mark.parametrize(
-        ("status", "next_step"),
+        ("status", "since", "next_step"),
         [
-            ("running", "There is no result yet; read it again later."),
-            ("lost", "Its process is gone; no result will come unless it is started again."),
+            ("running", "since it started", "There is no result yet; read it again later."),
+            (
+                "lost",
+                "until its last sign of life",
+                "Its process is gone; no result will come unless it is started again.",
+            ),
         ],
     )
-    def test_an_unfinished_one_says_how_it_stands(self, status, next_step):
+    def test_an_unfinished_one_says_how_it_stands(self, status, since, next_step):
         text = render_result(
             known(status=status, duration_ms=None),
             None,
@@ -136,7 +136,7 @@ class TestRenderResult:
             now_us=STARTED_US + 135_000_000,
         )
         assert text == (
-            f"{HEADER}Not finished: status {status}, 2m 15s since it started.\n"
+            f"{HEADER}Not finished: status {status}, 2m 15s {since}.\n"
             "Last event: tool call ssh_exec started 12.3s ago, not finished.\n"
             "Finished so far: 1 LLM call. Last: gpt-5-mini.\n"
             f"{next_step}"
@@ -221,7 +221,7 @@ class TestReadCommisResult:
             starts=(begun("ssh_exec", now_us - 2 * HOUR_US - 5_000_000),),
         )
         for name in ("metadata.json", "started.jsonl"):
-            _age(made.folder / name, 3600 + 5)
+            age(made.folder / name, 3600 + 5)
         assert desk.answer("read_commis_result", job_id=1) == (
             f"Result from {made.label}:\n\n"
             "Not finished: status running, 3h 4m since it started.\n"
@@ -232,16 +232,13 @@ class TestReadCommisResult:
 
     def test_a_lost_one_counts_up_to_its_last_sign_of_life(self, desk: Desk):
         made = desk.commis(
-            status="running",
-            pid=2**22 + 1,  # beyond the largest process id of Linux
-            pid_started="never",
-            host=socket.gethostname(),
+            **GONE,
             ago_us=3 * HOUR_US,
         )
-        _age(made.folder / "metadata.json", 2 * 3600)
+        age(made.folder / "metadata.json", 2 * 3600)
         assert desk.answer("read_commis_result", job_id=1) == (
             f"Result from {made.label}:\n\n"
-            "Not finished: status lost, 1h 0m since it started.\n"
+            "Not finished: status lost, 1h 0m until its last sign of life.\n"
             "Last event: no call so far; last sign of life 2h 0m ago.\n"
             "Its process is gone; no result will come unless it is started again."
         )
@@ -282,8 +279,3 @@ class TestReadCommisResult:
             "Its metadata.json cannot be read, so its status and execution time are not known.\n\n"
             "It left no result."
         )
-
-
-def _age(path, seconds: int) -> None:
-    then = time.time() - seconds
-    os.utime(path, (then, then))

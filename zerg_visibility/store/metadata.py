@@ -201,7 +201,8 @@ class CommisMetadata:
             until_us: Up to when one that has not ended is known to have worked, in microseconds
                 since 1970.
         """
-        since_us = self.segment_started_us
+        # A stub has only the second in its name, which is no start to measure from.
+        since_us = None if self.started_at is None else self.segment_started_us
         if self.status not in {"running", "lost"} or until_us is None or since_us is None:
             return self.duration_ms
         return (self.duration_ms or 0) + max(0, until_us - since_us) // 1000

@@ -103,6 +103,17 @@ class ConciergeView:
         """
         return self._own(self.store.recent(status=status, since_us=since_us))
 
+    def at_work_ms(self, metadata: CommisMetadata, now_us: int) -> int | None:
+        """Give the milliseconds a commis has worked; a lost one, up to its last sign of life.
+
+        Args:
+            metadata: What is known of it.
+            now_us: Now, in microseconds since 1970.
+        """
+        lost = metadata.status == "lost"
+        until_us = self.store.last_sign_of_life(metadata.commis_id) if lost else now_us
+        return metadata.worked_ms(until_us)
+
     def open_file(self, commis: FoundCommis, file_path: str) -> BinaryIO:
         """Open a file of a commis by an untrusted name.
 

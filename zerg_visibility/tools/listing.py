@@ -8,7 +8,7 @@ from zerg_visibility import words
 from zerg_visibility.clock import SYSTEM_CLOCK, format_us
 from zerg_visibility.store.metadata import STATUSES, CommisMetadata
 from zerg_visibility.tools.access import ConciergeView
-from zerg_visibility.tools.results import UNFINISHED
+from zerg_visibility.tools.results import up_to
 from zerg_visibility.tools.window import window_start_us, window_text
 
 MAX_LIMIT = 200
@@ -41,7 +41,7 @@ def list_recent(
     room = view.max_bytes - NOTE_BYTES
     more = False
     for metadata in view.recent(status=status, since_us=since_us):
-        line = _line(metadata, now_us)
+        line = _line(metadata, view.at_work_ms(metadata, now_us))
         room -= len(line.encode()) + 1
         if len(lines) == limit or room < 0:
             more = True
@@ -56,19 +56,17 @@ def list_recent(
     return "\n".join([header, *lines]) + hint
 
 
-def _line(metadata: CommisMetadata, now_us: int) -> str:
+def _line(metadata: CommisMetadata, at_work_ms: int | None) -> str:
     started = metadata.started_us
     moment = "unknown" if started is None else f"{format_us(started)[:19]}Z"
     return (
-        f"job {metadata.job_id}: {metadata.status}, {_time(metadata, now_us)}, "
+        f"job {metadata.job_id}: {metadata.status}, {_time(metadata, at_work_ms)}, "
         f"{words.one_line(metadata.name, NAME_MAX)}, started {moment}: "
         f"{words.one_line(metadata.task or metadata.error or 'no task', TASK_MAX)}"
     )
 
 
-def _time(metadata: CommisMetadata, now_us: int) -> str:
-    # When a lost one died would have to be looked up among its files: only what is written counts.
-    elapsed = metadata.duration_ms if metadata.status == "lost" else metadata.worked_ms(now_us)
-    if elapsed is None:
+def _time(metadata: CommisMetadata, at_work_ms: int | None) -> str:
+    if at_work_ms is None:
         return "time unknown"
-    return words.duration(elapsed) + (" so far" if metadata.status in UNFINISHED else "")
+    return words.duration(at_work_ms) + up_to(metadata.status)

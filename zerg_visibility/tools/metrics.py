@@ -8,7 +8,7 @@ from zerg_visibility.clock import SYSTEM_CLOCK
 from zerg_visibility.records import CallStart, LLMCallRecord, ToolCallRecord
 from zerg_visibility.store.metadata import CommisMetadata, CommisTotals
 from zerg_visibility.tools.access import ConciergeView
-from zerg_visibility.tools.results import UNFINISHED, cost_text
+from zerg_visibility.tools.results import UNFINISHED, cost_text, up_to
 
 MAX_CHARACTERS = 1_500
 """The longest answer."""
@@ -30,7 +30,7 @@ def read_metrics(view: ConciergeView, job_id: int | str) -> str:
     metadata = commis.metadata
     read = view.store.records(commis.commis_id)
     now_us = SYSTEM_CLOCK.wall_us()
-    at_work_ms = None if metadata is None else _at_work_ms(view, metadata, now_us)
+    at_work_ms = None if metadata is None else view.at_work_ms(metadata, now_us)
     calls = timeline(read.items, at_work_ms)
     lines = [f"Metrics of {commis.label}: {_standing(metadata, at_work_ms)}", ""]
     lines += _times(calls, at_work_ms)
@@ -42,7 +42,8 @@ def read_metrics(view: ConciergeView, job_id: int | str) -> str:
         lines.append(f"Slowest calls: {', '.join(slowest)}.")
     lines += _failures(calls)
     if metadata is None or metadata.status in UNFINISHED:
-        lines += _in_flight(view.store.calls_in_flight(commis.commis_id), now_us)
+        lost = metadata is not None and metadata.status == "lost"
+        lines += _in_flight(view.store.calls_in_flight(commis.commis_id), now_us, lost=lost)
     if metadata is not None and metadata.dropped_records:
         lines.append(f"Not recorded: {words.counted(metadata.dropped_records, 'call')}.")
     lines += [read.remark] if read.remark else []
@@ -51,18 +52,11 @@ def read_metrics(view: ConciergeView, job_id: int | str) -> str:
     return text if len(text) <= MAX_CHARACTERS else f"{text[: MAX_CHARACTERS - 1]}…"
 
 
-def _at_work_ms(view: ConciergeView, metadata: CommisMetadata, now_us: int) -> int | None:
-    lost = metadata.status == "lost"
-    until_us = view.store.last_sign_of_life(metadata.commis_id) if lost else now_us
-    return metadata.worked_ms(until_us)
-
-
 def _standing(metadata: CommisMetadata | None, at_work_ms: int | None) -> str:
     if metadata is None:
         return "its metadata.json cannot be read, so status and execution time are not known."
     time = "unknown" if at_work_ms is None else words.duration(at_work_ms)
-    so_far = " so far" if metadata.status in UNFINISHED else ""
-    return f"status {metadata.status}, execution time {time}{so_far}."
+    return f"status {metadata.status}, execution time {time}{up_to(metadata.status)}."
 
 
 def _times(calls: Timeline, at_work_ms: int | None) -> list[str]:
@@ -133,17 +127,18 @@ def _failures(calls: Timeline) -> list[str]:
     return [*lines, f"Failed: {more:,} more."] if more > 0 else lines
 
 
-def _in_flight(starts: tuple[CallStart, ...], now_us: int) -> list[str]:
+def _in_flight(starts: tuple[CallStart, ...], now_us: int, *, lost: bool) -> list[str]:
     if not starts:
         return []
     newest = sorted(starts, key=lambda start: -start.start_us)[:IN_FLIGHT_NAMED]
     named = [
         f"{words.one_line(str(start.name), NAME_MAX)} "
-        f"({words.duration((now_us - start.start_us) // 1000)} so far)"
+        f"({words.duration((now_us - start.start_us) // 1000)} {'ago' if lost else 'so far'})"
         for start in newest
     ]
     more = len(starts) - len(named)
-    return [f"In flight: {', '.join(named)}" + (f" and {more:,} more." if more > 0 else ".")]
+    heading = "Begun and never finished" if lost else "In flight"
+    return [f"{heading}: {', '.join(named)}" + (f" and {more:,} more." if more > 0 else ".")]
 
 
 def _name(call: LLMCallRecord | ToolCallRecord) -> str:

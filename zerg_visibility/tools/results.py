@@ -8,7 +8,7 @@ from zerg_visibility import words
 from zerg_visibility.analysis.timeline import Timeline, call_name, timeline
 from zerg_visibility.clock import SYSTEM_CLOCK
 from zerg_visibility.errors import FileNotInCommisError
-from zerg_visibility.records import CallStart, CommisRunRecord, LLMCallRecord, Record
+from zerg_visibility.records import CallStart, CommisRunRecord, CommisStatus, LLMCallRecord, Record
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.layout import RESULT
 from zerg_visibility.store.metadata import CommisMetadata, CommisTotals
@@ -101,7 +101,8 @@ def render_result(
     header = f"Result from {commis_label(metadata.job_id, metadata.commis_id)}:"
     if metadata.status in UNFINISHED:
         elapsed = elapsed_ms(metadata, now_us)
-        since = "" if elapsed is None else f", {words.duration(elapsed)} since it started"
+        until = up_to("lost") if metadata.status == "lost" else " since it started"
+        since = "" if elapsed is None else f", {words.duration(elapsed)}{until}"
         if metadata.status == "interrupted" and metadata.duration_ms is not None:
             since += f", {words.duration(metadata.duration_ms)} at work"
         lines = [f"Not finished: status {metadata.status}{since}."]
@@ -150,6 +151,13 @@ def describe_last_event(
     else:
         event = "no call so far"
     return event if seen_us is None else f"{event}; last sign of life {_ago(seen_us, now_us)}"
+
+
+def up_to(status: CommisStatus) -> str:
+    """Say up to when a time counts, to follow it; nothing if the commis has ended."""
+    if status == "lost":
+        return " until its last sign of life"
+    return " so far" if status in UNFINISHED else ""
 
 
 def elapsed_ms(metadata: CommisMetadata, now_us: int | None) -> int | None:
