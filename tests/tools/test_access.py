@@ -34,7 +34,11 @@ class TestUnknownJobs:
             (10**30, "1" + "0" * 30),
             ("../1", "../1"),
             ("1\n2", "1 2"),
-            ("", ""),
+            ("", "''"),
+            ("job", "job"),
+            ("##1", "##1"),
+            ("job 01", "job 01"),
+            ("job 1\n", "job 1"),
             ("2025-12-15T04-08-08_none", "2025-12-15T04-08-08_none"),
             ("x" * 500, "x" * 79 + "…"),
         ],
@@ -44,6 +48,12 @@ class TestUnknownJobs:
         assert desk.error(tool, job_id=job, **args) == (
             f"Error: Commis job {echoed} not found. Recent jobs: 1."
         )
+
+    @pytest.mark.parametrize("job", ["job 1", "Job 1", "commis job 1", "#1", "job #1", " 1 "])
+    def test_a_job_may_be_named_as_answers_name_it(self, desk: Desk, tool, args, job):
+        desk.commis(duration_ms=98, result="metrics.jsonl")
+        plain = desk.answer(tool, job_id=1, **args)
+        assert desk.answer(tool, job_id=job, **args) == plain
 
     def test_another_owners_commis_reads_as_not_found(self, desk: Desk, tool, args):
         hers = desk.commis(owner_id="alice", result="hers")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -31,6 +32,9 @@ JOBS_LOOKED_AT = 1000
 
 FILES_NAMED = 20
 """Files that an error names."""
+
+# Answers speak of "job 7", and a model may say it back.
+_IN_WORDS = re.compile(r" {0,9}(?:(?:commis )?job )?#?([1-9][0-9]{0,17}) {0,9}\Z", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +79,13 @@ class ConciergeView:
         Raises:
             ToolException: There is none, or it is another owner's.
         """
+        named = _IN_WORDS.match(job) if isinstance(job, str) else None
+        wanted = job if named is None else named[1]
         try:
-            commis_id = self.store.find(job)
+            commis_id = self.store.find(wanted)
         except CommisNotFoundError:
             raise self._job_not_found(job) from None
-        number = job_number(job)
+        number = job_number(wanted)
         try:
             metadata = self.store.metadata(commis_id)
         except MetadataUnreadableError:
@@ -164,7 +170,7 @@ class ConciergeView:
         own = self._own(islice(self.store.recent(), JOBS_LOOKED_AT))
         known = ", ".join(str(one.job_id) for one in islice(own, JOBS_NAMED))
         return ToolException(
-            f"Commis job {words.one_line(str(job), ECHO_MAX)} not found. "
+            f"Commis job {words.one_line(str(job), ECHO_MAX) or repr('')} not found. "
             + (f"Recent jobs: {known}." if known else "There are no recent jobs.")
         )
 
