@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from pathlib import Path
 
+from zerg_visibility.locking import Locked
 from zerg_visibility.settings import LOGGER_NAME
 from zerg_visibility.words import one_line
 
@@ -20,7 +20,7 @@ TEXT_MAX = 500
 """Characters of an error in a warning."""
 
 
-class FaultLog:
+class FaultLog(Locked):
     """Counts failures of watching and logs each kind once, then at most once a minute.
 
     Safe to use from several threads. It never raises: a logger that fails is the last thing that
@@ -33,8 +33,8 @@ class FaultLog:
     """
 
     def __init__(self, logger: logging.Logger | None = None) -> None:
+        super().__init__()
         self._logger = logger or logging.getLogger(LOGGER_NAME)
-        self._lock = threading.Lock()
         self._failures = 0
         self._dropped = 0
         self._said: dict[tuple[str, type[BaseException]], tuple[float, int]] = {}

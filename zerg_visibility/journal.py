@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from zerg_visibility.locking import Locked
 from zerg_visibility.records import (
     CallStart,
     CommisRunRecord,
@@ -26,7 +26,7 @@ MAX_TRIES_REMEMBERED = 4096
 """Calls of one commis whose repetitions are recognised; older ones start again at 1."""
 
 
-class Journal:
+class Journal(Locked):
     """The growing files of one commis or concierge, and what follows from their records.
 
     Safe to use from several threads.
@@ -37,12 +37,12 @@ class Journal:
     """
 
     def __init__(self, store: CommisStore, redact: Redact) -> None:
+        super().__init__()
         self.redact = redact
         self.dropped = 0
         self.reopen: Callable[[], None] | None = None
         """Called before a record is written while there is no folder yet; may call `open`."""
         self._store = store
-        self._lock = threading.Lock()
         self._metrics: JsonlSink | None = None
         self._started: AppendFile | None = None
         self._folder: Path | None = None

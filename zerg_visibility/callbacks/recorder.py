@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Sequence
 
 from zerg_visibility.callbacks.runs import OpenCall
 from zerg_visibility.callbacks.usage import Answer
 from zerg_visibility.faults import FaultLog
 from zerg_visibility.journal import Journal
+from zerg_visibility.locking import Locked
 from zerg_visibility.records import LLMCallRecord, Record, ToolCallRecord
 from zerg_visibility.sinks.base import Sink
 from zerg_visibility.sinks.fanout import FanoutSink
 from zerg_visibility.sinks.log import LogSink
 
 
-class Recorder:
+class Recorder(Locked):
     """Makes records and emits them; safe to use from several threads.
 
     Args:
@@ -28,10 +28,10 @@ class Recorder:
     def __init__(
         self, faults: FaultLog, logger: logging.Logger | None, sinks: Sequence[Sink]
     ) -> None:
+        super().__init__()
         self._faults = faults
         self._sinks = FanoutSink(sinks, faults)
         self._log_and_sinks = FanoutSink((LogSink(logger), *sinks), faults)
-        self._lock = threading.Lock()
         self._records = 0
 
     @property

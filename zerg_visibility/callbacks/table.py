@@ -6,18 +6,18 @@ left when its root run ends is swept.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 from zerg_visibility.callbacks.runs import OpenCall, OpenRun, RootRun, RunId
+from zerg_visibility.locking import Locked
 
 
-class RunTable:
+class RunTable(Locked):
     """Open runs by LangChain's run id; safe to use from several threads."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._entries: dict[RunId, OpenRun] = {}
-        self._lock = threading.Lock()
         self.get: Callable[[RunId | None], OpenRun | None] = self._entries.get  # type: ignore[assignment]
         """Give an open run; the dictionary's own method, since this is called for every event."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from typing import Any, Literal
 
 from langchain_core.messages.ai import add_usage
@@ -18,6 +17,7 @@ from zerg_visibility.callbacks.usage import Answer, with_usage
 from zerg_visibility.clock import Clock
 from zerg_visibility.faults import FaultLog
 from zerg_visibility.journal import Journal
+from zerg_visibility.locking import Locked
 from zerg_visibility.records import CallStart, CommisRunRecord
 from zerg_visibility.redaction import Redact
 from zerg_visibility.store import layout
@@ -27,7 +27,7 @@ STOPPED_BY_TIME = (TimeoutError, NodeTimeoutError)
 """LangGraph's NodeTimeoutError is no TimeoutError."""
 
 
-class Tracker:
+class Tracker(Locked):
     """Follows runs from start to end in the one table of open runs.
 
     LangChain reports no end for a model call that is cancelled, so whatever encloses a call may
@@ -44,13 +44,13 @@ class Tracker:
     def __init__(
         self, store: CommisStore, redact: Redact, recorder: Recorder, faults: FaultLog, clock: Clock
     ) -> None:
+        super().__init__()
         self._store = store
         self._redact = redact
         self._recorder = recorder
         self._faults = faults
         self._clock = clock
         self._runs = RunTable()
-        self._lock = threading.Lock()
         self._late_ends = 0
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from zerg_visibility.clock import format_for_name, format_us
 from zerg_visibility.errors import MetadataUnreadableError
 from zerg_visibility.faults import FaultLog
 from zerg_visibility.journal import Journal
+from zerg_visibility.locking import Locked
 from zerg_visibility.records import CommisRunRecord, Record, json_line
 from zerg_visibility.redaction import Redact
 from zerg_visibility.store import layout
@@ -54,7 +54,7 @@ class Beginning:
     start_us: int
 
 
-class Dossier:
+class Dossier(Locked):
     """A commis as this process knows it; made by `create` or `reopen`.
 
     Safe to use from several threads: a retry may start while the attempt before it still winds up.
@@ -68,12 +68,12 @@ class Dossier:
         capture: Collection[str],
         faults: FaultLog,
     ) -> None:
+        super().__init__()
         self.metadata = metadata
         self.journal = Journal(store, redact)
         self._store = store
         self._capture = capture
         self._faults = faults
-        self._lock = threading.Lock()
         self._on_disk = False
         self._tried_at = time.monotonic()
         self._worked_us = 1000 * (metadata.duration_ms or 0)

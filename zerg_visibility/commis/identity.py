@@ -6,13 +6,14 @@ import hashlib
 from collections import OrderedDict
 from contextvars import ContextVar
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.config import get_config
 from langgraph.runtime import get_runtime
 from langgraph.types import Command
+
+from zerg_visibility.locking import Locked
 
 MAX_EXECUTIONS = 4096
 """Node executions in which calls of commis are counted; older ones are forgotten."""
@@ -90,7 +91,7 @@ def _hash(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:32]
 
 
-class _Executions:
+class _Executions(Locked):
     """Counts the commis that one execution of a LangGraph task has started.
 
     LangGraph makes one ExecutionInfo object per attempt of a task and hands the same object to
@@ -98,7 +99,7 @@ class _Executions:
     """
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        super().__init__()
         self._counts: OrderedDict[tuple[str, ...], tuple[object, int]] = OrderedDict()
 
     def order(self, task: tuple[str, ...], info: object) -> int:

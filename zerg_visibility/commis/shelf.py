@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 from zerg_visibility.commis.dossier import Dossier
+from zerg_visibility.locking import Locked
 from zerg_visibility.store.commis import CommisStore
 
 
-class DossierShelf:
+class DossierShelf(Locked):
     """The commis that this process has open, so that two segments of one share its state."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        super().__init__()
         self._open: dict[tuple[str, str], Dossier] = {}
 
     def take(self, store: CommisStore, commis_id: str, load: Callable[[], Dossier]) -> Dossier:

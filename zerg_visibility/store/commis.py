@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,6 +16,7 @@ from zerg_visibility.errors import (
     FileNotInCommisError,
     MetadataUnreadableError,
 )
+from zerg_visibility.locking import Locked
 from zerg_visibility.records import CallStart, CommisStatus, Record
 from zerg_visibility.settings import default_root
 from zerg_visibility.store import layout
@@ -45,7 +45,7 @@ NEWBORN_S = 10.0
 """A commis without a metadata.json is taken as just beginning for so many seconds."""
 
 
-class CommisStore:
+class CommisStore(Locked):
     """The directory tree of all commis under one root.
 
     Cheap to make: nothing is read or created before it is used. Safe to use from several threads
@@ -63,12 +63,12 @@ class CommisStore:
     """
 
     def __init__(self, root: str | os.PathLike[str] | None = None, *, mode: int | None = None):
+        super().__init__()
         self.root = _checked_root(root if root is not None else default_root())
         if mode is not None:
             _check_mode(mode)
         self.modes = FileModes.for_files(mode)
         self._narrowed = mode is not None
-        self._lock = threading.Lock()
         self._next_suffix: tuple[str, int] = ("", 2)
         self._jobs = JobNumbers(self.root, self.modes)
         self._keys = RunKeys(self.root, self.modes)

@@ -7,11 +7,12 @@ import errno
 import itertools
 import os
 import stat
-import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
+
+from zerg_visibility.locking import Locked
 
 MAX_OPEN_FILES = 64
 """Append files that one process holds open; beyond it, the longest opened is closed first."""
@@ -24,6 +25,9 @@ MAX_LOOKS = 100
 
 LOOK_AGAIN_AFTER_S = 0.001
 """Between two looks, where there is no better way to wait for a write."""
+
+# A pipe that somebody put there must not hold up the graph once it is full.
+_APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
 
 _temporary_numbers = itertools.count(1)
 
@@ -132,7 +136,11 @@ def _ends_in_mid_line(fd: int) -> bool:
     return False
 
 
-class AppendFile:
+def _partly_written(path: Path) -> OSError:
+    return OSError(errno.ENOSPC, "only part of a line could be written", str(path))
+
+
+class AppendFile(Locked):
     """A file that grows by whole lines, one `write` each.
 
     Safe to use from several threads, and beside other processes that append to the same file.
@@ -145,16 +153,18 @@ class AppendFile:
         modes: Permissions, should it or its folders have to be created.
     """
 
-    __slots__ = ("_checked_at", "_fd", "_identity", "_lock", "_torn", "modes", "path")
+    __slots__ = ("_busy", "_checked_at", "_closing", "_fd", "_identity", "_torn", "modes", "path")
 
     def __init__(self, path: Path, modes: FileModes) -> None:
+        super().__init__()
         self.path = path
         self.modes = modes
         self._checked_at = 0.0
         self._fd: int | None = None
         self._identity = (0, 0)
         self._torn = False
-        self._lock = threading.Lock()
+        self._busy = False
+        self._closing = False
 
     def append(self, line: bytes) -> None:
         """Write one line, ended by a newline, in one system call.
@@ -164,25 +174,38 @@ class AppendFile:
                 by the next call, so that it hides no neighbour.
         """
         with self._lock:
-            fd = self._fd
-            now = time.monotonic()
-            if fd is None:
-                fd = self._open()
-            elif now - self._checked_at >= CHECK_AFTER_S:
-                self._checked_at = now
-                if not self._is_at_path():
-                    fd = self._open()
-            written = os.write(fd, b"\n" + line if self._torn else line)
-            expected = len(line) + self._torn
-            if written == expected:
-                self._torn = False
+            if self._busy:
+                # The garbage collector has come in between, and ended a stream that writes here.
+                self._append_apart(line)
                 return
-            self._torn = self._torn or written > 0
-            raise OSError(errno.ENOSPC, "only part of a line could be written", str(self.path))
+            self._busy = True
+            try:
+                fd = self._fd
+                now = time.monotonic()
+                if fd is None:
+                    fd = self._open()
+                elif now - self._checked_at >= CHECK_AFTER_S:
+                    self._checked_at = now
+                    if not self._is_at_path():
+                        fd = self._open()
+                written = os.write(fd, b"\n" + line if self._torn else line)
+                expected = len(line) + self._torn
+                if written == expected:
+                    self._torn = False
+                    return
+                self._torn = self._torn or written > 0
+            finally:
+                self._busy = False
+                if self._closing:
+                    self.close()
+            raise _partly_written(self.path)
 
     def close(self) -> None:
         """Close the file; appending opens it again."""
         with self._lock:
+            self._closing = self._busy
+            if self._closing:
+                return
             self._close()
         _open_files.forget(self)
 
@@ -191,10 +214,29 @@ class AppendFile:
         if not self._lock.acquire(blocking=False):
             return False
         try:
+            if self._busy:
+                return False
             self._close()
         finally:
             self._lock.release()
         return True
+
+    def after_fork(self) -> None:
+        """Forget what another thread was doing with the file in the parent."""
+        super().after_fork()
+        self._busy = False
+        self._closing = False
+
+    def _append_apart(self, line: bytes) -> None:
+        """Write a line through a handle of its own, since the usual one is in use."""
+        fd = self._open_path()
+        try:
+            written = os.write(fd, line)
+        finally:
+            os.close(fd)
+        if written != len(line):
+            self._torn = self._torn or written > 0
+            raise _partly_written(self.path)
 
     def _close(self) -> None:
         if self._fd is not None:
@@ -209,14 +251,16 @@ class AppendFile:
             return False
         return (there.st_dev, there.st_ino) == self._identity
 
-    def _open(self) -> int:
-        self._close()
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    def _open_path(self) -> int:
         try:
-            fd = os.open(self.path, flags, self.modes.file)
+            return os.open(self.path, _APPEND, self.modes.file)
         except FileNotFoundError:
             make_folder(self.path.parent, self.modes)
-            fd = os.open(self.path, flags, self.modes.file)
+            return os.open(self.path, _APPEND, self.modes.file)
+
+    def _open(self) -> int:
+        self._close()
+        fd = self._open_path()
         try:
             found = os.fstat(fd)
             self._torn = _ends_in_mid_line(fd)
@@ -230,12 +274,12 @@ class AppendFile:
         return fd
 
 
-class _OpenFiles:
+class _OpenFiles(Locked):
     """Which append files are open, so that thousands of commis share a few file handles."""
 
     def __init__(self, limit: int) -> None:
+        super().__init__()
         self._limit = limit
-        self._lock = threading.Lock()
         self._files: OrderedDict[int, AppendFile] = OrderedDict()
 
     def admit(self, file: AppendFile) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import threading
 from pathlib import Path
 
+from zerg_visibility.locking import Locked
 from zerg_visibility.store import layout
 from zerg_visibility.store.files import FileModes, make_folder, write_new
 from zerg_visibility.store.numbering import first_free
 
 
-class JobNumbers:
+class JobNumbers(Locked):
     """The folder `jobs/`, in which the file of each job holds its commis id.
 
     A number belongs to whoever creates its file, so processes need no lock between them, and none
@@ -23,9 +23,9 @@ class JobNumbers:
     """
 
     def __init__(self, root: Path, modes: FileModes) -> None:
+        super().__init__()
         self._root = root
         self._modes = modes
-        self._lock = threading.Lock()
         self._next = 1
 
     def read(self, job_id: int) -> str | None:

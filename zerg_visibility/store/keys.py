@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from pathlib import Path
 
+from zerg_visibility.locking import Locked
 from zerg_visibility.store import layout
 from zerg_visibility.store.files import FileModes, replace_file
 
@@ -13,7 +13,7 @@ MAX_KEYS_IN_MEMORY = 4096
 """Runs remembered by one process; older ones are found on disk, if a checkpointer is used."""
 
 
-class RunKeys:
+class RunKeys(Locked):
     """The folder `keys/`, and what this process remembers without it.
 
     Args:
@@ -22,9 +22,9 @@ class RunKeys:
     """
 
     def __init__(self, root: Path, modes: FileModes) -> None:
+        super().__init__()
         self._root = root
         self._modes = modes
-        self._lock = threading.Lock()
         self._known: OrderedDict[str, str] = OrderedDict()
 
     def remember(self, key: str, commis_id: str, *, on_disk: bool) -> None:

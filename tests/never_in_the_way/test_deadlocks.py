@@ -1,0 +1,103 @@
+"""What could take one of our locks twice: the garbage collector, and a fork."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.processes import python
+
+COLLECTED = """
+import faulthandler, gc, os, sys
+from tests.scripted import calculator
+from zerg_visibility import *
+
+faulthandler.dump_traceback_later(50, exit=True)
+gc.disable()
+folder, operation = sys.argv[1:]
+store = CommisStore(folder + "/data")
+configure_logging(folder + "/backend.log")
+handler = VisibilityCallbackHandler(store)
+node = create_commis_node(calculator(), store=store)
+inputs = {"messages": [("user", "Calculate 7*6")]}
+config = {"callbacks": [handler]}
+
+class Response:
+    "What a server makes of a request: it knows its stream, and is known by it."
+
+def abandon():
+    response = Response()
+    response.itself = response
+    response.stream = node.stream(inputs, config)
+    next(response.stream)
+
+real, collected, calls_until = getattr(os, operation), [], [0]
+
+def collecting(*args, **kwargs):
+    calls_until[0] -= 1
+    if calls_until[0] == 0:
+        collected.append(gc.collect())
+    return real(*args, **kwargs)
+
+setattr(os, operation, collecting)
+for number in range(20):
+    abandon()
+    calls_until[0] = 1 + number % 3  # another place each time
+    node.invoke(inputs, config)
+    calls_until[0] = 0
+gc.collect()
+setattr(os, operation, real)
+statuses = sorted(one.status for one in store.recent())
+print(statuses.count("success"), statuses.count("cancelled"), len(statuses), len(collected))
+print(handler.open_runs, handler.stats.failures)
+"""
+
+
+@pytest.mark.parametrize("operation", ["open", "write", "stat", "fstat", "mkdir", "replace"])
+def test_abandoned_streams_are_collected_in_the_middle_of_our_own_work(operation, tmp_path):
+    counts, rest = python(COLLECTED, tmp_path, operation).splitlines()
+    success, cancelled, every, collected = map(int, counts.split())
+    assert success == cancelled == every // 2 == 20
+    assert collected >= 1
+    assert rest == "0 0"
+
+
+FORKED = """
+import os, signal, sys, threading
+from tests.scripted import calculator
+from zerg_visibility import *
+
+store = CommisStore(sys.argv[1] + "/data")
+configure_logging(sys.argv[1] + "/backend.log")
+handler = VisibilityCallbackHandler(store)
+node = create_commis_node(calculator(), store=store)
+inputs = {"messages": [("user", "Calculate 7*6")]}
+config = {"callbacks": [handler]}
+node.invoke(inputs, config)
+
+real, in_the_middle, go_on = os.write, threading.Event(), threading.Event()
+
+def held_up(fd, data):
+    if b"tool_call_complete" in data:  # the log's line, so the log file is locked
+        in_the_middle.set()
+        go_on.wait()
+    return real(fd, data)
+
+os.write = held_up
+thread = threading.Thread(target=node.invoke, args=(inputs, config))
+thread.start()
+in_the_middle.wait()
+child = os.fork()
+os.write = real
+if child == 0:
+    signal.alarm(20)
+    node.invoke(inputs, config)
+    os._exit(handler.stats.failures)
+go_on.set()
+thread.join()
+_, status = os.waitpid(child, 0)
+print(os.waitstatus_to_exitcode(status), *[one.status for one in store.recent()])
+"""
+
+
+def test_a_process_is_forked_while_a_thread_writes(tmp_path):
+    assert python(FORKED, tmp_path) == "0 success success success\n"
