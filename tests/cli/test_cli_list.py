@@ -1,10 +1,12 @@
 import json
+import time
 
 import pytest
 from click.testing import CliRunner
 from rich.cells import cell_len
 
-from tests.cli.samples import SECOND, llm, tool
+from tests.bound import closed
+from tests.cli.samples import SECOND, bound_zerg, llm, tool, zerg
 from tests.cli.terminal import in_terminal
 from zerg_visibility.cli.main import cli
 
@@ -99,6 +101,30 @@ def test_one_whose_metadata_is_unreadable_is_listed_all_the_same(store, make):
     rows = listed(store)
     assert [row[:2] for row in rows] == [["2", "success"], ["1", "lost"]]
     assert "not readable" in rows[1][8]
+
+
+@pytest.mark.parametrize("mode", [0, 0o444], ids=["closed", "not to be entered"])
+def test_one_that_may_not_be_read_is_one_row_and_hides_no_other(store, make, mode):
+    make("fine")
+    theirs = make("theirs", begun_us=time.time_ns() // 1000)
+    with closed(store.folder(theirs.commis_id), mode=mode):
+        done = bound_zerg("list", "--root", store.root)
+    assert (done.returncode, done.stderr) == (0, "")
+    first, second = (line.split("\t") for line in done.stdout.splitlines()[1:])
+    assert first[:8] == ["2", "lost", "-", "-", "-", "-", "-", "?"]
+    assert first[8].endswith("cannot be read (Permission denied)")
+    assert second[8] == "fine"
+
+
+def test_all_say_the_same_of_one_without_metadata(store, make):
+    # Its folder is young, since the file was deleted just now.
+    made = make(records=lambda t: [llm(t, 5)])
+    (store.folder(made.commis_id) / "metadata.json").unlink()
+    assert [row[0] for row in listed(store, "--status", "lost")] == ["1"]
+    assert listed(store, "--status", "running") == []
+    shown = json.loads(zerg("show", "1", "--json", "--root", store.root).stdout)["metadata"]
+    (row,) = json.loads(zerg("list", "--json", "--root", store.root).stdout)
+    assert shown == row
 
 
 @pytest.mark.parametrize("width", [80, 120])

@@ -4,7 +4,8 @@ import pytest
 from click.testing import CliRunner
 from rich.cells import cell_len
 
-from tests.cli.samples import SECOND, append, llm, run, start, tool
+from tests.bound import closed
+from tests.cli.samples import SECOND, append, bound_zerg, llm, run, start, tool
 from tests.cli.terminal import in_terminal
 from zerg_visibility.cli.main import cli
 
@@ -180,6 +181,19 @@ def test_unreadable_metadata_does_not_hide_the_calls(store, make):
     text = shown(store)
     assert "metadata.json" in row(text, "error")
     assert row(text, "ssh_exec")
+
+
+def test_one_that_may_not_be_read_says_so(store, make):
+    made = make(records=lambda t: [tool(t, 5)])
+    with closed(store.folder(made.commis_id)):
+        done = bound_zerg("show", "1", "--root", store.root)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert row(done.stdout, "time") == "time       not known"
+    assert row(done.stdout, "error").endswith("cannot be read (Permission denied)")
+    assert row(done.stdout, "remark") == (
+        "remark     metrics.jsonl cannot be read (Permission denied)."
+    )
+    assert done.stdout.endswith("  cannot be read\n")
 
 
 def test_a_commis_without_calls_can_be_shown(store, make):

@@ -20,11 +20,12 @@ from zerg_visibility.cli.output import (
     short_count,
     write_json,
 )
-from zerg_visibility.cli.view import UNENDED, known_until_us, with_totals
+from zerg_visibility.cli.view import UNENDED, records_of, taken_ms, with_totals
 from zerg_visibility.clock import SYSTEM_CLOCK
 from zerg_visibility.records import CommisStatus
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.metadata import STATUSES, CommisMetadata, CommisTotals
+from zerg_visibility.store.unreadable import UNREADABLE
 from zerg_visibility.words import duration
 
 HEADINGS = ("job", "status", "time", "llm", "tool", "fail", "tokens", "name", "task", "age")
@@ -73,7 +74,7 @@ def list_commis(
 def _up_to_date(store: CommisStore, commis: CommisMetadata) -> CommisMetadata:
     if commis.status not in UNENDED:
         return commis  # its totals are written, and reading every metrics.jsonl would be slow
-    return with_totals(commis, store.records(commis.commis_id))
+    return with_totals(commis, records_of(store, commis.commis_id))
 
 
 def _nothing_found(store: CommisStore) -> str:
@@ -84,14 +85,15 @@ def _nothing_found(store: CommisStore) -> str:
 
 def _cells(store: CommisStore, commis: CommisMetadata, now_us: int) -> tuple[str, ...]:
     totals = commis.totals
-    taken_ms = commis.worked_ms(known_until_us(store, commis, now_us))
+    worked_ms = taken_ms(store, commis, now_us)
+    calls = (totals.llm_calls, totals.tool_calls, totals.llm_failures + totals.tool_failures)
+    # Of one that cannot be read it is not known that it made no calls.
+    is_known = commis.name != UNREADABLE or any(calls)
     return (
         "-" if commis.job_id is None else str(commis.job_id),
         commis.status,
-        "-" if taken_ms is None else duration(taken_ms),
-        str(totals.llm_calls),
-        str(totals.tool_calls),
-        str(totals.llm_failures + totals.tool_failures),
+        "-" if worked_ms is None else duration(worked_ms),
+        *(str(count) if is_known else "-" for count in calls),
         _tokens(totals, str(totals.total_tokens)),
         clean(commis.name, 100) or "-",
         clean(commis.task or commis.error or "", 300) or "-",
@@ -128,7 +130,7 @@ def _print_table(store: CommisStore, commis: Sequence[CommisMetadata], now_us: i
         cells["tokens"] = _tokens(item.totals, short_count(item.totals.total_tokens))
         styles = {
             "status": STATUS_STYLES[item.status],
-            "fail": "dim" if cells["fail"] == "0" else "bold red",
+            "fail": "dim" if cells["fail"] in {"0", "-"} else "bold red",
             "age": "dim",
         }
         table.add_row(

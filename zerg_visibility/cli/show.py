@@ -201,5 +201,6 @@ def _files(view: CommisView, room: int | None) -> Iterator[Text]:
         names.append(f"{TOOL_CALLS}/ ({counted(len(outputs), 'tool output')})")
     # Not behind a label, so that it fits on a line and can be copied.
     yield Text(f"{view.folder}/")
-    for line in folded("  ".join(names) or "is empty", room):
+    nothing = "is empty" if view.read.problem is None else "cannot be read"
+    for line in folded("  ".join(names) or nothing, room):
         yield Text(f"  {line}", style="dim")
