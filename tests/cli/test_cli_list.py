@@ -61,13 +61,32 @@ def test_status_and_age_choose(store, make, dead):
     ).stdout  # fmt: skip
 
 
-def test_an_empty_store_gets_a_sentence(store):
+def test_an_empty_store_gets_a_sentence_that_names_this_store(store, tmp_path):
     store.root.mkdir()
     done = CliRunner().invoke(cli, ["list", "--root", str(store.root)])
     assert done.exit_code == 0
-    assert "zerg-visibility demo" in done.stdout
+    assert done.stdout.endswith(f" zerg-visibility demo --root {store.root}\n")
     done = CliRunner().invoke(cli, ["list", "--json", "--root", str(store.root)])
     assert (done.exit_code, json.loads(done.stdout)) == (0, [])
+    (tmp_path / "zerg-data").mkdir()
+    for root in ("zerg-data", str(tmp_path / "zerg-data")):
+        done = CliRunner().invoke(cli, ["list", "--root", root])
+        assert done.stdout.endswith(" zerg-visibility demo\n")
+    (tmp_path / "two words").mkdir()
+    done = CliRunner().invoke(cli, ["list", "--root", "two words"])
+    assert done.stdout.endswith(f" --root '{tmp_path / 'two words'}'\n")
+
+
+def test_a_store_with_calls_outside_of_any_commis_says_where_they_are(store):
+    for number in range(2):
+        name = f"2025-12-15T04-08-08_0123456{number}"
+        store.write_file(store.root / "concierge" / name / "metrics.jsonl", b"")
+    done = CliRunner().invoke(cli, ["list", "--root", str(store.root)])
+    assert done.exit_code == 0
+    assert "2 runs outside of any" in done.stdout
+    assert f"{store.root}/concierge/*/metrics.jsonl" in done.stdout
+    assert "create_commis_node" in done.stdout
+    assert "zerg-visibility demo" not in done.stdout
 
 
 def test_json_is_one_array_of_what_metadata_json_says(store, make):

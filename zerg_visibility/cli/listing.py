@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import click
 
-from zerg_visibility.cli.options import json_option, open_store, root_option
+from zerg_visibility.cli.options import at_root, json_option, open_store, root_option
 from zerg_visibility.cli.output import (
     STATUS_STYLES,
     age,
@@ -20,13 +20,14 @@ from zerg_visibility.cli.output import (
     short_count,
     write_json,
 )
+from zerg_visibility.cli.outside import count_runs_outside, metrics_outside
 from zerg_visibility.cli.view import UNENDED, records_of, taken_ms, with_totals
 from zerg_visibility.clock import SYSTEM_CLOCK
 from zerg_visibility.records import CommisStatus
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.metadata import STATUSES, CommisMetadata, CommisTotals
 from zerg_visibility.store.unreadable import UNREADABLE
-from zerg_visibility.words import duration
+from zerg_visibility.words import counted, duration
 
 HEADINGS = ("job", "status", "time", "llm", "tool", "fail", "tokens", "name", "task", "age")
 
@@ -79,7 +80,20 @@ def _up_to_date(store: CommisStore, commis: CommisMetadata) -> CommisMetadata:
 
 def _nothing_found(store: CommisStore) -> str:
     if store.newest_job() == 0:
-        return f"No commis in {store.root} yet. Make some with: zerg-visibility demo"
+        try:
+            outside = count_runs_outside(store)
+        except OSError:
+            outside = 0  # nobody asked for them
+        if outside:
+            return (
+                f"No commis in {store.root} yet, but {counted(outside, 'run')} outside of any: "
+                f"their calls are in {metrics_outside(store)}. "
+                f"Wrap a graph with create_commis_node to see it here."
+            )
+        return (
+            f"No commis in {store.root} yet. "
+            f"Make some with: zerg-visibility demo{at_root(store.root)}"
+        )
     return f"No commis in {store.root} fits. Without --status and --since, all are listed."
 
 
