@@ -5,9 +5,11 @@ import sys
 from contextlib import contextmanager
 from dataclasses import replace
 
+import pytest
 from click.testing import CliRunner
 
-from tests.cli.samples import SECOND, append, environment, llm, run, tool
+from tests.bound import closed
+from tests.cli.samples import SECOND, append, bound_zerg, environment, llm, run, tool
 from zerg_visibility.cli.main import cli
 
 
@@ -112,3 +114,48 @@ def test_a_reader_that_leaves_ends_it_well(store, make, alive):
         assert tail.wait(timeout=20) == 0
         assert tail.stderr.read() == ""
         tail.stdout = None
+
+
+def test_a_reader_that_leaves_is_noticed_though_nothing_new_comes(store, make):
+    make("quiet")
+    with tailing(store, "--from-start") as tail:
+        tail.stdout.readline()
+        tail.stdout.close()
+        assert tail.wait(timeout=20) == 0
+        assert tail.stderr.read() == ""
+        tail.stdout = None
+
+
+def test_a_root_that_is_a_file_is_not_waited_for(store):
+    store.root.write_text("")
+    with tailing(store) as tail:
+        assert tail.wait(timeout=20) == 1
+        assert "is not a folder" in tail.stderr.read()
+
+
+@pytest.mark.parametrize("name", ["", "commis", "jobs"])
+def test_a_store_that_may_not_be_read_is_an_error(store, make, name):
+    make()
+    with closed(store.root / name):
+        done = bound_zerg("tail", "--exit-when-idle", "0", "--root", store.root)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: the store's folder ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["jobs/1", "commis/{}"])
+def test_a_commis_that_may_not_be_read_hides_no_other(store, make, name):
+    theirs = make("theirs")
+    make("fine")
+    with closed(store.root / name.format(theirs.commis_id)):
+        done = bound_zerg("tail", "--from-start", "--exit-when-idle", "0", "--root", store.root)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "started: fine" in done.stdout
+
+
+def test_a_store_that_becomes_a_file_while_it_is_waited_for_is_an_error(store):
+    with tailing(store) as tail:
+        assert str(store.root) in tail.stderr.readline()
+        store.root.write_text("")
+        assert tail.wait(timeout=20) == 1
+        assert "is not a folder" in tail.stderr.read()

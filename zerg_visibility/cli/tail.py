@@ -18,7 +18,7 @@ from zerg_visibility.analysis.follow import (
     News,
 )
 from zerg_visibility.analysis.timeline import call_name
-from zerg_visibility.cli.options import json_option, root_option
+from zerg_visibility.cli.options import is_there, json_option, root_option
 from zerg_visibility.cli.output import (
     STATUS_STYLES,
     clean,
@@ -26,6 +26,7 @@ from zerg_visibility.cli.output import (
     on_terminal,
     write_json,
 )
+from zerg_visibility.cli.reader import Reader
 from zerg_visibility.clock import format_us
 from zerg_visibility.records import CommisRunRecord, LLMCallRecord, Record
 from zerg_visibility.store.commis import CommisStore
@@ -55,20 +56,26 @@ def tail(from_start: bool, exit_when_idle: float | None, as_json: bool, root: Pa
     in metrics.jsonl, preceded by its job_id; commis_started and commis_ended stand between them.
     """
     store = CommisStore(root)
-    if not store.root.is_dir():
+    if not is_there(store):
         click.echo(f"Waiting for the store {store.root}", err=True)
     console = make_console() if not as_json and on_terminal() else None
     try:
-        _follow(Follower(store, from_start=from_start), exit_when_idle, as_json, console)
+        _follow(store, Follower(store, from_start=from_start), exit_when_idle, as_json, console)
     except KeyboardInterrupt:
         return
 
 
 def _follow(
-    follower: Follower, exit_when_idle: float | None, as_json: bool, console: Console | None
+    store: CommisStore,
+    follower: Follower,
+    exit_when_idle: float | None,
+    as_json: bool,
+    console: Console | None,
 ) -> None:
+    reader = Reader()
     quiet_since = time.monotonic()
     while True:
+        is_there(store)  # every time, since one that may not be read would only look quiet
         news = follower.poll()
         for item in news:
             if as_json:
@@ -84,7 +91,7 @@ def _follow(
         elif exit_when_idle is not None and time.monotonic() - quiet_since >= exit_when_idle:
             return
         if not follower.behind:
-            time.sleep(POLL_S)
+            reader.wait(POLL_S)
 
 
 def to_dict(item: News) -> dict[str, Any]:
