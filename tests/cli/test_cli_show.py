@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -164,6 +165,32 @@ def test_totals_count_overlaps_once(store, make):
         "tokens     1,234 = 1,200 in (1,000 cached) + 34 out (20 reasoning)"
     )
     assert row(text, "cost") == "cost       $0.0031"
+
+
+def test_the_shares_of_a_short_commis_make_up_the_whole(store, make):
+    # Of each, less than a millisecond would be cut off.
+    make(
+        records=lambda t: [
+            replace(llm(t, 0), end_us=t + 900),
+            replace(tool(t + 900, 0), end_us=t + 1800),
+        ],
+        duration_ms=5,
+    )
+    text = shown(store)
+    assert row(text, "LLM").split() == ["LLM", "<1ms", "18%", "1", "call"]
+    assert row(text, "tools").split() == ["tools", "<1ms", "18%", "1", "call"]
+    assert row(text, "other").split()[1:3] == ["3ms", "64%"]
+
+
+def test_bars_that_go_further_than_the_time_at_work_are_explained(store, make):
+    # Its first 6 ms went into making its own files, which is not counted as its work.
+    make(records=lambda t: [llm(t + 6000, 21), tool(t + 27_000, 1)], duration_ms=22)
+    assert "6ms of these 28ms are not its time at work: its files were made" in shown(store)
+    make(records=lambda t: [llm(t, 21), tool(t + 21_000, 1)], duration_ms=22)
+    assert "not its time at work" not in shown(store, "2")
+    make(records=lambda t: [llm(t, 5000), llm(t + 6 * SECOND, 5000)], duration_ms=10_000,
+         segments=2)  # fmt: skip
+    assert "1.0s of these 11.0s are not its time at work: it waited" in shown(store, "3")
 
 
 def test_what_is_missing_is_said(store, make):

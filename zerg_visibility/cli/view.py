@@ -35,7 +35,7 @@ class CommisView:
         read: Its records.
         in_flight: Calls that began and have no record.
         times: Where its time went.
-        open_ms: Milliseconds in which only a call without an end ran; 0 where that cannot be known.
+        open_us: Microseconds in which only a call without an end ran; 0 where that cannot be known.
         taken_ms: Milliseconds at work, or passed if it has not ended; None if not known.
         start_us: When it began, in microseconds since 1970.
         until_us: When it ended, or how far it is known to have run.
@@ -49,7 +49,7 @@ class CommisView:
     read: LinesRead[Record]
     in_flight: tuple[CallStart, ...]
     times: Timeline
-    open_ms: int
+    open_us: int
     taken_ms: int | None
     start_us: int
     until_us: int
@@ -59,8 +59,18 @@ class CommisView:
     files: tuple[str, ...]
 
     @property
+    def open_ms(self) -> int:
+        """Whole milliseconds in which only a call without an end ran."""
+        return self.open_us // 1000
+
+    @property
+    def other_us(self) -> int:
+        """Microseconds in which no call ran, as far as can be known."""
+        return max(0, self.times.other_us - self.open_us)
+
+    @property
     def other_ms(self) -> int:
-        """Milliseconds in which no call ran, as far as can be known."""
+        """The same in whole milliseconds."""
         return max(0, self.times.other_ms - self.open_ms)
 
     def to_dict(self) -> dict[str, Any]:
@@ -114,7 +124,7 @@ def view_commis(store: CommisStore, job: str) -> CommisView:
         read=read,
         in_flight=running,
         times=times,
-        open_ms=_open_us(times, running, until_us) // 1000 if may_hang else 0,
+        open_us=_open_us(times, running, until_us) if may_hang else 0,
         taken_ms=worked_ms,
         start_us=_first_us(metadata, read, starts) or until_us,
         until_us=until_us,
