@@ -160,6 +160,25 @@ def test_on_a_terminal_each_commis_is_one_coloured_line_that_fits(store, make, w
     assert screen.styles_of("escape") <= {""}
 
 
+@pytest.mark.parametrize(
+    ("width", "headings"),
+    [
+        (40, "job status time task"),
+        (60, "job status time name task age"),
+        (80, "job status time llm tool fail tokens name task age"),
+    ],
+)
+def test_on_a_narrow_terminal_the_lesser_columns_go_first(store, make, width, headings):
+    make("a task that is far too long for any terminal of such a width, or so it seems",
+         lambda t: [llm(t, 135_000, total_tokens=12_345_678)], name="a-name-that-is-rather-long",
+         status="interrupted")  # fmt: skip
+    head, line = in_terminal(width, "list", "--root", store.root).lines
+    assert head.split() == headings.split()
+    assert line.split()[:4] == ["1", "interrupted", "2m", "15s"]
+    assert "a task that is" in line
+    assert cell_len(line) <= width
+
+
 def test_a_terminal_asked_for_no_colour_gets_none(store, make):
     make(status="failed")
     assert "\x1b[31m" not in in_terminal(80, "list", "--root", store.root, NO_COLOR="1").raw

@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
+from rich.cells import cell_len
 
 from tests.bound import closed
 from tests.cli.samples import SECOND, append, bound_zerg, environment, llm, run, tool
+from tests.cli.terminal import in_terminal
 from zerg_visibility.cli.main import cli
 
 
@@ -159,3 +161,31 @@ def test_a_store_that_becomes_a_file_while_it_is_waited_for_is_an_error(store):
         store.root.write_text("")
         assert tail.wait(timeout=20) == 1
         assert "is not a folder" in tail.stderr.read()
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_on_a_terminal_long_names_move_no_time(store, make, width):
+    make(records=lambda t: [llm(t, 1200), tool(t + 2 * SECOND, 1300, tool="ls")])
+    make(
+        records=lambda t: [
+            llm(t, 1400, model="anthropic/claude-sonnet-4-5-20250929", phase="synthesis"),
+            tool(t + 2 * SECOND, 1500, tool="search_the_whole_knowledge_base_for_anything"),
+            run(t + 4 * SECOND, 1600, name="备份数据库" * 4, job_id=7, status="success"),
+        ],
+        name="备份数据库备份数据库",
+    )
+    arguments = ["tail", "--from-start", "--exit-when-idle", "0", "--root", store.root]
+    lines = in_terminal(width, *arguments).lines
+    columns = set()
+    for took in (" 1.2s", " 1.3s", " 1.4s", " 1.5s", " 1.6s"):
+        (line,) = [line for line in lines if took in line]
+        columns.add(cell_len(line[: line.index(took)]))
+    assert len(columns) == 1
+    assert any("synthesis" in line for line in lines)
+    assert any("(job 7)" in line for line in lines)
+
+
+def test_a_pipe_gets_names_whole(store, make):
+    name = "anthropic/claude-sonnet-4-5-20250929"
+    make(records=lambda t: [llm(t, 5, model=name, phase="synthesis")])
+    assert any(f" {name} synthesis " in line for line in replayed(store))

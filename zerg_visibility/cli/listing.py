@@ -122,23 +122,11 @@ def _tokens(totals: CommisTotals, number: str) -> str:
 
 
 def _print_table(store: CommisStore, commis: Sequence[CommisMetadata], now_us: int) -> None:
-    from rich.table import Table
     from rich.text import Text
 
-    console = make_console()
-    wide = console.width >= 100
-    table = Table(box=None, padding=(0, 2 if wide else 1, 0, 0), pad_edge=False, expand=True,
-                  header_style="dim")  # fmt: skip
-    numeric = {"job", "time", "llm", "tool", "fail", "tokens", "age"}
-    for heading in HEADINGS:
-        table.add_column(
-            heading,
-            justify="right" if heading in numeric else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-            ratio=1 if heading == "task" else None,
-            max_width={"name": 24 if wide else 12, "tokens": 7}.get(heading),
-        )
+    from zerg_visibility.cli.table import table_of
+
+    rows = []
     for item in commis:
         cells = dict(zip(HEADINGS, _cells(store, item, now_us), strict=True))
         cells["tokens"] = _tokens(item.totals, short_count(item.totals.total_tokens))
@@ -147,7 +135,8 @@ def _print_table(store: CommisStore, commis: Sequence[CommisMetadata], now_us: i
             "fail": "dim" if cells["fail"] in {"0", "-"} else "bold red",
             "age": "dim",
         }
-        table.add_row(
-            *(Text(cell, style=styles.get(heading, "")) for heading, cell in cells.items())
+        rows.append(
+            {heading: Text(cell, style=styles.get(heading, "")) for heading, cell in cells.items()}
         )
-    console.print(table)
+    console = make_console()
+    console.print(table_of(rows, console.width))

@@ -74,6 +74,21 @@ def folded(text: str, room: int | None) -> list[str]:
     return [line.plain.rstrip() for line in lines] or [""]
 
 
+def fitted(text: str, columns: int, *, fill: bool = True) -> str:
+    """Cut foreign text, already clean, to a width on the terminal.
+
+    Args:
+        text: What to cut.
+        columns: The width.
+        fill: Whether to fill up with spaces what is shorter.
+    """
+    from rich.text import Text
+
+    piece = Text(text)
+    piece.truncate(columns, overflow="ellipsis", pad=fill)
+    return piece.plain
+
+
 def age(us: int) -> str:
     """Write how long ago something was, in one unit: `12s`, `5m`, `3h`, `9d`."""
     seconds = max(0, us // 1_000_000)
