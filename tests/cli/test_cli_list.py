@@ -56,9 +56,30 @@ def test_status_and_age_choose(store, make, dead):
     assert [row[8] for row in listed(store, "--status", "failed")] == ["broken"]
     assert [row[8] for row in listed(store, "--status", "lost")] == ["gone"]
     assert [row[8] for row in listed(store, "--since", "1")] == ["gone", "broken", "fine"]
+    both = listed(store, "--status", "lost", "--status", "success")
+    assert [row[8] for row in both] == ["gone", "fine", "old"]
+    assert [row[8] for row in listed(store, "--status", "failed", "--limit", "1")] == ["broken"]
     assert "--status" in CliRunner().invoke(
         cli, ["list", "--root", str(store.root), "--status", "timeout"]
     ).stdout  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("since", "tasks"),
+    [
+        ("90m", ["an hour ago"]),
+        ("1.5h", ["an hour ago"]),
+        ("1.5", ["an hour ago"]),
+        ("47h", ["an hour ago"]),
+        ("2d", ["an hour ago", "yesterday"]),
+        ("30m", []),
+    ],
+)
+def test_since_takes_minutes_hours_and_days(store, make, since, tasks):
+    now_us = time.time_ns() // 1000
+    make("yesterday", begun_us=now_us - 47 * 3600 * SECOND - SECOND)
+    make("an hour ago", begun_us=now_us - 3600 * SECOND)
+    assert [row[8] for row in listed(store, "--since", since) if len(row) > 1] == tasks
 
 
 def test_an_empty_store_gets_a_sentence_that_names_this_store(store, tmp_path):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
 
 import click
 
@@ -23,7 +22,6 @@ from zerg_visibility.cli.output import (
 from zerg_visibility.cli.outside import count_runs_outside, metrics_outside
 from zerg_visibility.cli.view import UNENDED, records_of, taken_ms, with_totals
 from zerg_visibility.clock import SYSTEM_CLOCK
-from zerg_visibility.records import CommisStatus
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.metadata import STATUSES, CommisMetadata, CommisTotals
 from zerg_visibility.store.unreadable import UNREADABLE
@@ -31,23 +29,34 @@ from zerg_visibility.words import counted, duration
 
 HEADINGS = ("job", "status", "time", "llm", "tool", "fail", "tokens", "name", "task", "age")
 
+_SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)([mhd]?)", re.ASCII)
+_HOUR_US = 3_600_000_000
+_UNITS_US = {"m": _HOUR_US // 60, "h": _HOUR_US, "d": 24 * _HOUR_US, "": _HOUR_US}
 
-def _finite(_context: click.Context, _parameter: click.Parameter, value: float | None) -> Any:
-    if value is not None and not (math.isfinite(value) and value > 0):
-        raise click.BadParameter("it must be a number of hours above 0")
-    return value
+
+def _span_us(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
+    if value is None:
+        return None
+    found = _SPAN.fullmatch(value)
+    length_us = round(float(found[1]) * _UNITS_US[found[2]]) if found else 0
+    if length_us <= 0:
+        raise click.BadParameter(
+            f"{value!r} is not a time such as 90m, 1h, 2d, or a number of hours"
+        )
+    return length_us
 
 
 @click.command("list")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N",
-              help="At most so many.")  # fmt: skip
-@click.option("--status", type=click.Choice(STATUSES), help="Only those that stand so.")
-@click.option("--since", type=float, callback=_finite, metavar="HOURS",
-              help="Only those begun within so many hours.")  # fmt: skip
+              help="Show at most N.")  # fmt: skip
+@click.option("--status", "statuses", type=click.Choice(STATUSES), multiple=True,
+              help="Only commis with this status; may be given several times.")  # fmt: skip
+@click.option("--since", "since_us", callback=_span_us, metavar="TIME",
+              help="Only commis begun within TIME: 90m, 1h, 2d, or a number of hours.")  # fmt: skip
 @json_option
 @root_option
 def list_commis(
-    limit: int, status: str | None, since: float | None, as_json: bool, root: Path
+    limit: int, statuses: tuple[str, ...], since_us: int | None, as_json: bool, root: Path
 ) -> None:
     """List commis, newest first: how they stand, their time, calls and tokens.
 
@@ -55,10 +64,8 @@ def list_commis(
     """
     store = open_store(root)
     now_us = SYSTEM_CLOCK.wall_us()
-    found = store.recent(
-        status=cast("CommisStatus | None", status),
-        since_us=None if since is None else now_us - round(since * 3_600_000_000),
-    )
+    recent = store.recent(since_us=None if since_us is None else now_us - since_us)
+    found = (item for item in recent if not statuses or item.status in statuses)
     commis = [_up_to_date(store, item) for item in islice(found, limit)]
     if as_json:
         write_json([item.to_dict() for item in commis])
