@@ -281,6 +281,22 @@ def test_on_a_terminal_it_fits_and_foreign_text_colours_nothing(store, make, wid
     assert screen.styles_of("failed") == {"31"}
 
 
+@pytest.mark.parametrize("width", [40, 60])
+def test_on_a_narrow_terminal_each_call_is_one_line(store, make, width):
+    make(
+        records=lambda t: [
+            llm(t, 1000, model="anthropic/claude-sonnet-4-5-20250929", phase="tool_decision"),
+            tool(t + SECOND, 5, tool="search_the_whole_knowledge_base"),
+        ]
+    )
+    lines = in_terminal(width, "show", "1", "--root", store.root).lines
+    drawn = [line for line in lines if line.startswith("call ") or "█" in line or "▌" in line]
+    assert len(drawn) == 3
+    assert all(cell_len(line) <= width for line in drawn)
+    assert drawn[0].endswith(" tokens")
+    assert drawn[1].endswith(" 1,234")
+
+
 def test_a_pipe_gets_ascii_bars_without_colour(store, make):
     make(records=lambda t: [llm(t, 1000), tool(t + SECOND, 5, success=False, error="E: x")])
     text = shown(store)

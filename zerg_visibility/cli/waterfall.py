@@ -23,6 +23,7 @@ UNSEEN_SHARE = 0.02
 _STYLES = {"llm": "cyan", "tool": "green", "commis": "magenta"}
 _TIME_COLUMNS = 8
 _TOKEN_COLUMNS = 9
+_BAR_LEAST = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +154,9 @@ def waterfall(
     label_width = min(
         max([12, *(len(row.name) + len(row.note) + 1 for row in shown)]), max(12, width * 34 // 100)
     )
-    bar_width = max(10, width - label_width - _TIME_COLUMNS - _TOKEN_COLUMNS - 2)
+    beside = _TIME_COLUMNS + _TOKEN_COLUMNS + 2
+    label_width = min(label_width, max(8, width - _BAR_LEAST - beside))
+    bar_width = max(_BAR_LEAST, width - label_width - beside)
     scale = Scale(start_us, end_us, long_waits, bar_width)
     shown_us = end_us - start_us - sum(wait.length_us for wait in long_waits)
     yield _heading(label_width, bar_width, shown_us)
