@@ -211,18 +211,19 @@ class TestWhatMayNotBeRead:
         with closed(store.root / "jobs" / "2"):
             assert bound_python(self.LISTED, store.root) == "1 success fine None\n"
 
-    def test_jobs_that_cannot_be_counted_are_not_none(self, store):
+    @pytest.mark.parametrize("mode", [0, 0o444], ids=["closed", "not to be entered"])
+    def test_jobs_that_cannot_be_read_are_not_none(self, store, mode):
         made(store)
         code = """
             import sys
             from zerg_visibility import CommisStore
             try:
                 list(CommisStore(sys.argv[1]).recent())
-            except PermissionError as error:
-                print(error.filename)
+            except PermissionError:
+                print("refused")
         """
-        with closed(store.root / "jobs"):
-            assert bound_python(code, store.root) == f"{store.root / 'jobs'}\n"
+        with closed(store.root / "jobs", mode=mode):
+            assert bound_python(code, store.root) == "refused\n"
 
 
 class TestWithoutMetadata:

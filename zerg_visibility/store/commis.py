@@ -167,6 +167,8 @@ class CommisStore:
             try:
                 commis_id = self._jobs.read(job_id)
             except PermissionError:
+                if not os.access(self.root / layout.JOBS, os.X_OK):
+                    raise  # none can be read, which is not the same as none
                 continue  # of a user with a narrower umask; it must not hide the others
             if commis_id is None or not self._is_there(commis_id):
                 continue  # its writer died before it had a directory, or it was pruned
