@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.bound import bound_command
 from zerg_visibility.clock import format_us
 from zerg_visibility.records import (
     CallStart,
@@ -115,6 +116,17 @@ def zerg(*arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
     """Run the command as a user's shell does."""
     return subprocess.run(
         [sys.executable, "-W", "error", "-m", "zerg_visibility", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment(**more),
+    )
+
+
+def bound_zerg(*arguments: object, **more: str) -> subprocess.CompletedProcess[str]:
+    """The same as a user who may not read what has mode 0."""
+    return subprocess.run(
+        bound_command("-W", "error", "-m", "zerg_visibility", *arguments),
         capture_output=True,
         text=True,
         timeout=60,

@@ -6,7 +6,8 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from tests.cli.samples import environment, llm, tool, zerg
+from tests.bound import closed
+from tests.cli.samples import bound_zerg, environment, llm, tool, zerg
 from tests.cli.terminal import in_terminal
 from zerg_visibility.cli.checklog import check_log_file
 from zerg_visibility.cli.checks import (
@@ -17,9 +18,9 @@ from zerg_visibility.cli.checks import (
     check_lost,
     check_metadata,
     check_metrics_there,
-    check_root,
     examine,
 )
+from zerg_visibility.cli.checkstore import check_outside, check_root
 from zerg_visibility.cli.finding import Finding
 from zerg_visibility.cli.main import cli
 from zerg_visibility.cli.probing import ProbeOutcome, check_log_lines, check_recording, probe
@@ -38,7 +39,7 @@ def test_a_healthy_store_passes_every_check(store, make, alive):
     make(records=lambda t: [llm(t, 5), tool(t, 5)])
     make(**alive)
     examined = examine(store)
-    assert [check(examined).state for check in CHECKS_OF_COMMIS] == ["ok"] * 6
+    assert [check(examined).state for check in CHECKS_OF_COMMIS] == ["ok"] * 7
     assert is_fine(check_root(store))
 
 
@@ -51,7 +52,12 @@ def test_a_missing_root_fails_with_a_cure_that_makes_one(tmp_path):
 
 def test_a_root_that_is_a_file_fails(tmp_path):
     (tmp_path / "file").write_text("")
-    assert check_root(CommisStore(tmp_path / "file")).state == "failed"
+    for root in (tmp_path / "file", tmp_path / "file" / "below"):
+        finding = check_root(CommisStore(root))
+        assert finding.state == "failed"
+        # A demo could not be written there either.
+        assert finding.cure is not None
+        assert "zerg-visibility" not in finding.cure
 
 
 def test_a_root_on_which_nothing_can_be_written_fails():
@@ -88,7 +94,8 @@ def test_a_lost_commis_is_found(store, make, dead):
     make(records=lambda t: [llm(t, 5)])
     make(**dead)
     finding = check_lost(examine(store))
-    assert (finding.state, finding.cure) == ("warning", "zerg-visibility show 2")
+    assert finding.state == "warning"
+    assert finding.cure == f"zerg-visibility show 2 --root {store.root}"
 
 
 def test_zero_durations_are_explained_as_the_specification_does(store, make):
@@ -229,10 +236,69 @@ def test_json_has_every_finding(store, make, tmp_path):
     assert (done.exit_code, document["ok"]) == (0, True)
     assert [(finding["check"], finding["state"]) for finding in document["findings"]] == [
         (check, "ok")
-        for check in ("store", "recording", "log lines", "log file", "metadata", "metrics",
-                      "lost commis", "durations", "lines", "dropped")
+        for check in ("store", "recording", "log lines", "log file", "concierge", "jobs", "access",
+                      "metadata", "metrics", "lost commis", "durations", "lines", "dropped")
     ]  # fmt: skip
     assert set(document["findings"][0]) == {"check", "state", "summary", "details", "cure"}
+
+
+def diagnosed(store) -> dict[str, str]:
+    """Give the state of each check, as found by a user whom permissions bind."""
+    done = bound_zerg("doctor", "--json", "--root", store.root)
+    assert done.stderr == ""
+    return {one["check"]: one["state"] for one in json.loads(done.stdout)["findings"]}
+
+
+def test_a_store_that_may_not_be_read_is_a_finding_and_ends_nothing(store, make):
+    make()
+    log = store.root / "logs" / "backend" / "backend.log"
+    log.parent.mkdir(parents=True)
+    log.write_text(GOOD)
+    with closed(store.root):
+        states = diagnosed(store)
+        done = bound_zerg("doctor", "--root", store.root)
+    assert states == {
+        "store": "failed", "recording": "ok", "log lines": "ok", "log file": "failed",
+        "concierge": "failed", "jobs": "failed",
+    }  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.endswith("6 checks: 4 failed, 0 to look at.\n")
+
+
+@pytest.mark.parametrize("name", ["commis", "jobs", "concierge", "jobs/1", "logs/backend"])
+def test_a_part_that_may_not_be_read_is_a_finding(store, make, name):
+    make()
+    (store.root / "concierge").mkdir()
+    (store.root / "logs" / "backend").mkdir(parents=True)
+    with closed(store.root / name):
+        states = diagnosed(store)
+    check = {"commis": "access", "jobs/1": "jobs", "logs/backend": "log file"}.get(name, name)
+    assert states[check] == "failed"
+    assert states["recording"] == "ok"
+
+
+@pytest.mark.parametrize("name", ["", "metadata.json", "metrics.jsonl"])
+def test_a_commis_that_may_not_be_read_is_one_finding(store, make, name):
+    make(records=lambda t: [llm(t, 5)])
+    theirs = make(records=lambda t: [llm(t, 5)])
+    with closed(store.folder(theirs.commis_id) / name):
+        states = diagnosed(store)
+    assert [check for check, state in states.items() if state != "ok"] == ["log file", "access"]
+    assert states["dropped"] == "ok"  # it is the last one
+
+
+def test_calls_outside_of_any_commis_are_told(store, make):
+    store.write_file(
+        store.root / "concierge" / "2025-12-15T04-08-08_01234567" / "metrics.jsonl", b""
+    )
+    finding = check_outside(store)
+    assert finding.state == "warning"
+    assert f"{store.root}/concierge/*/metrics.jsonl" in finding.details[0]
+    assert "create_commis_node" in (finding.cure or "")
+    make()
+    finding = check_outside(store)
+    assert is_fine(finding)
+    assert f"of 1 run, are in {store.root}/concierge/*/metrics.jsonl" in finding.summary
 
 
 def test_the_log_of_a_demo_is_found_below_the_root(store, make):

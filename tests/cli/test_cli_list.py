@@ -1,10 +1,12 @@
 import json
+import time
 
 import pytest
 from click.testing import CliRunner
 from rich.cells import cell_len
 
-from tests.cli.samples import SECOND, llm, tool
+from tests.bound import closed
+from tests.cli.samples import SECOND, bound_zerg, llm, tool, zerg
 from tests.cli.terminal import in_terminal
 from zerg_visibility.cli.main import cli
 
@@ -54,18 +56,58 @@ def test_status_and_age_choose(store, make, dead):
     assert [row[8] for row in listed(store, "--status", "failed")] == ["broken"]
     assert [row[8] for row in listed(store, "--status", "lost")] == ["gone"]
     assert [row[8] for row in listed(store, "--since", "1")] == ["gone", "broken", "fine"]
+    both = listed(store, "--status", "lost", "--status", "success")
+    assert [row[8] for row in both] == ["gone", "fine", "old"]
+    assert [row[8] for row in listed(store, "--status", "failed", "--limit", "1")] == ["broken"]
     assert "--status" in CliRunner().invoke(
         cli, ["list", "--root", str(store.root), "--status", "timeout"]
     ).stdout  # fmt: skip
 
 
-def test_an_empty_store_gets_a_sentence(store):
+@pytest.mark.parametrize(
+    ("since", "tasks"),
+    [
+        ("90m", ["an hour ago"]),
+        ("1.5h", ["an hour ago"]),
+        ("1.5", ["an hour ago"]),
+        ("47h", ["an hour ago"]),
+        ("2d", ["an hour ago", "yesterday"]),
+        ("30m", []),
+    ],
+)
+def test_since_takes_minutes_hours_and_days(store, make, since, tasks):
+    now_us = time.time_ns() // 1000
+    make("yesterday", begun_us=now_us - 47 * 3600 * SECOND - SECOND)
+    make("an hour ago", begun_us=now_us - 3600 * SECOND)
+    assert [row[8] for row in listed(store, "--since", since) if len(row) > 1] == tasks
+
+
+def test_an_empty_store_gets_a_sentence_that_names_this_store(store, tmp_path):
     store.root.mkdir()
     done = CliRunner().invoke(cli, ["list", "--root", str(store.root)])
     assert done.exit_code == 0
-    assert "zerg-visibility demo" in done.stdout
+    assert done.stdout.endswith(f" zerg-visibility demo --root {store.root}\n")
     done = CliRunner().invoke(cli, ["list", "--json", "--root", str(store.root)])
     assert (done.exit_code, json.loads(done.stdout)) == (0, [])
+    (tmp_path / "zerg-data").mkdir()
+    for root in ("zerg-data", str(tmp_path / "zerg-data")):
+        done = CliRunner().invoke(cli, ["list", "--root", root])
+        assert done.stdout.endswith(" zerg-visibility demo\n")
+    (tmp_path / "two words").mkdir()
+    done = CliRunner().invoke(cli, ["list", "--root", "two words"])
+    assert done.stdout.endswith(f" --root '{tmp_path / 'two words'}'\n")
+
+
+def test_a_store_with_calls_outside_of_any_commis_says_where_they_are(store):
+    for number in range(2):
+        name = f"2025-12-15T04-08-08_0123456{number}"
+        store.write_file(store.root / "concierge" / name / "metrics.jsonl", b"")
+    done = CliRunner().invoke(cli, ["list", "--root", str(store.root)])
+    assert done.exit_code == 0
+    assert "2 runs outside of any" in done.stdout
+    assert f"{store.root}/concierge/*/metrics.jsonl" in done.stdout
+    assert "create_commis_node" in done.stdout
+    assert "zerg-visibility demo" not in done.stdout
 
 
 def test_json_is_one_array_of_what_metadata_json_says(store, make):
@@ -101,6 +143,30 @@ def test_one_whose_metadata_is_unreadable_is_listed_all_the_same(store, make):
     assert "not readable" in rows[1][8]
 
 
+@pytest.mark.parametrize("mode", [0, 0o444], ids=["closed", "not to be entered"])
+def test_one_that_may_not_be_read_is_one_row_and_hides_no_other(store, make, mode):
+    make("fine")
+    theirs = make("theirs", begun_us=time.time_ns() // 1000)
+    with closed(store.folder(theirs.commis_id), mode=mode):
+        done = bound_zerg("list", "--root", store.root)
+    assert (done.returncode, done.stderr) == (0, "")
+    first, second = (line.split("\t") for line in done.stdout.splitlines()[1:])
+    assert first[:8] == ["2", "lost", "-", "-", "-", "-", "-", "?"]
+    assert first[8].endswith("cannot be read (Permission denied)")
+    assert second[8] == "fine"
+
+
+def test_all_say_the_same_of_one_without_metadata(store, make):
+    # Its folder is young, since the file was deleted just now.
+    made = make(records=lambda t: [llm(t, 5)])
+    (store.folder(made.commis_id) / "metadata.json").unlink()
+    assert [row[0] for row in listed(store, "--status", "lost")] == ["1"]
+    assert listed(store, "--status", "running") == []
+    shown = json.loads(zerg("show", "1", "--json", "--root", store.root).stdout)["metadata"]
+    (row,) = json.loads(zerg("list", "--json", "--root", store.root).stdout)
+    assert shown == row
+
+
 @pytest.mark.parametrize("width", [80, 120])
 def test_on_a_terminal_each_commis_is_one_coloured_line_that_fits(store, make, width):
     make("备份 " * 60, name="a-name-that-is-rather-long")
@@ -113,6 +179,25 @@ def test_on_a_terminal_each_commis_is_one_coloured_line_that_fits(store, make, w
     assert "[red]x" in screen.lines[1]
     assert screen.styles_of("failed") == {"31"}  # red
     assert screen.styles_of("escape") <= {""}
+
+
+@pytest.mark.parametrize(
+    ("width", "headings"),
+    [
+        (40, "job status time task"),
+        (60, "job status time name task age"),
+        (80, "job status time llm tool fail tokens name task age"),
+    ],
+)
+def test_on_a_narrow_terminal_the_lesser_columns_go_first(store, make, width, headings):
+    make("a task that is far too long for any terminal of such a width, or so it seems",
+         lambda t: [llm(t, 135_000, total_tokens=12_345_678)], name="a-name-that-is-rather-long",
+         status="interrupted")  # fmt: skip
+    head, line = in_terminal(width, "list", "--root", store.root).lines
+    assert head.split() == headings.split()
+    assert line.split()[:4] == ["1", "interrupted", "2m", "15s"]
+    assert "a task that is" in line
+    assert cell_len(line) <= width
 
 
 def test_a_terminal_asked_for_no_colour_gets_none(store, make):

@@ -1,12 +1,15 @@
 import json
 import os
+import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from tests.cli.samples import REPOSITORY, environment, llm, zerg
+from tests.bound import closed
+from tests.cli.samples import REPOSITORY, bound_zerg, environment, llm, zerg
 from zerg_visibility.cli.main import main
 from zerg_visibility.store.commis import CommisStore
 
@@ -48,25 +51,37 @@ def test_every_command_has_help_and_a_root(command):
         ["list", "--status", "bored"],
         ["list", "--since", "nan"],
         ["list", "--since", "-1"],
+        ["list", "--since", "0m"],
+        ["list", "--since", "1w"],
+        ["list", "--since", ""],
+        ["demo", "--model", "gpt-4"],
+        ["demo", "--model", "openai:"],
         ["list", "--root", ""],
         ["tail", "--exit-when-idle", "-1"],
     ],
 )
 def test_wrong_usage_is_2_and_names_the_help(arguments):
-    assert "--help" in fails(2, *arguments)
+    assert re.search(r"[.?] Try: zerg-visibility.* --help$", fails(2, *arguments))
+
+
+def test_the_version_is_that_of_the_package():
+    done = zerg("--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"zerg-visibility {version('zerg-visibility')}\n"
 
 
 @pytest.mark.parametrize("arguments", [["list"], ["show", "1"]])
 def test_a_root_that_is_not_there_is_1_and_says_what_to_do(tmp_path, arguments):
     line = fails(1, *arguments, "--root", tmp_path / "nowhere")
-    assert str(tmp_path / "nowhere") in line
-    assert "--root" in line
+    assert line.endswith(f"zerg-visibility demo --root {tmp_path / 'nowhere'}\n")
     assert "ZERG_VISIBILITY_ROOT" in line
 
 
 def test_a_root_that_is_a_file_is_1(tmp_path):
     (tmp_path / "file").write_text("")
-    assert "is not a folder" in fails(1, "list", "--root", tmp_path / "file")
+    line = fails(1, "list", "--root", tmp_path / "file")
+    assert "is not a folder" in line
+    assert "demo" not in line
 
 
 def test_an_unknown_job_is_1_and_names_the_latest(store, make):
@@ -83,6 +98,18 @@ def test_an_impossible_job_is_1_on_one_harmless_line(store, make, job):
 
 def test_a_folder_that_demo_cannot_find_is_1(tmp_path):
     assert "nowhere" in fails(1, "demo", tmp_path / "nowhere", "--root", tmp_path)
+
+
+def test_a_store_that_demo_cannot_write_is_1_and_names_the_option(tmp_path):
+    root = tmp_path / "data"
+    root.mkdir()
+    with closed(root, mode=0o555):
+        done = bound_zerg("demo", tmp_path, "--root", root)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"Error: the store {root} cannot be written to (Permission denied); "
+        "give a folder that you may write to with --root\n"
+    )
 
 
 def test_a_fault_inside_is_one_line_too(store, make, monkeypatch, capsys):

@@ -1,10 +1,12 @@
 import json
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
 from rich.cells import cell_len
 
-from tests.cli.samples import SECOND, append, llm, run, start, tool
+from tests.bound import closed
+from tests.cli.samples import SECOND, append, bound_zerg, llm, run, start, tool
 from tests.cli.terminal import in_terminal
 from zerg_visibility.cli.main import cli
 
@@ -165,6 +167,32 @@ def test_totals_count_overlaps_once(store, make):
     assert row(text, "cost") == "cost       $0.0031"
 
 
+def test_the_shares_of_a_short_commis_make_up_the_whole(store, make):
+    # Of each, less than a millisecond would be cut off.
+    make(
+        records=lambda t: [
+            replace(llm(t, 0), end_us=t + 900),
+            replace(tool(t + 900, 0), end_us=t + 1800),
+        ],
+        duration_ms=5,
+    )
+    text = shown(store)
+    assert row(text, "LLM").split() == ["LLM", "<1ms", "18%", "1", "call"]
+    assert row(text, "tools").split() == ["tools", "<1ms", "18%", "1", "call"]
+    assert row(text, "other").split()[1:3] == ["3ms", "64%"]
+
+
+def test_bars_that_go_further_than_the_time_at_work_are_explained(store, make):
+    # Its first 6 ms went into making its own files, which is not counted as its work.
+    make(records=lambda t: [llm(t + 6000, 21), tool(t + 27_000, 1)], duration_ms=22)
+    assert "6ms of these 28ms are not its time at work: its files were made" in shown(store)
+    make(records=lambda t: [llm(t, 21), tool(t + 21_000, 1)], duration_ms=22)
+    assert "not its time at work" not in shown(store, "2")
+    make(records=lambda t: [llm(t, 5000), llm(t + 6 * SECOND, 5000)], duration_ms=10_000,
+         segments=2)  # fmt: skip
+    assert "1.0s of these 11.0s are not its time at work: it waited" in shown(store, "3")
+
+
 def test_what_is_missing_is_said(store, make):
     made = make(records=lambda t: [llm(t, 5)], dropped_records=3)
     with (store.folder(made.commis_id) / "metrics.jsonl").open("a") as file:
@@ -180,6 +208,19 @@ def test_unreadable_metadata_does_not_hide_the_calls(store, make):
     text = shown(store)
     assert "metadata.json" in row(text, "error")
     assert row(text, "ssh_exec")
+
+
+def test_one_that_may_not_be_read_says_so(store, make):
+    made = make(records=lambda t: [tool(t, 5)])
+    with closed(store.folder(made.commis_id)):
+        done = bound_zerg("show", "1", "--root", store.root)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert row(done.stdout, "time") == "time       not known"
+    assert row(done.stdout, "error").endswith("cannot be read (Permission denied)")
+    assert row(done.stdout, "remark") == (
+        "remark     metrics.jsonl cannot be read (Permission denied)."
+    )
+    assert done.stdout.endswith("  cannot be read\n")
 
 
 def test_a_commis_without_calls_can_be_shown(store, make):
@@ -238,6 +279,22 @@ def test_on_a_terminal_it_fits_and_foreign_text_colours_nothing(store, make, wid
     assert not {"41", "42"} & screen.styles_of(" ")
     assert screen.styles_of("E: [42mgreen") == {"31"}
     assert screen.styles_of("failed") == {"31"}
+
+
+@pytest.mark.parametrize("width", [40, 60])
+def test_on_a_narrow_terminal_each_call_is_one_line(store, make, width):
+    make(
+        records=lambda t: [
+            llm(t, 1000, model="anthropic/claude-sonnet-4-5-20250929", phase="tool_decision"),
+            tool(t + SECOND, 5, tool="search_the_whole_knowledge_base"),
+        ]
+    )
+    lines = in_terminal(width, "show", "1", "--root", store.root).lines
+    drawn = [line for line in lines if line.startswith("call ") or "█" in line or "▌" in line]
+    assert len(drawn) == 3
+    assert all(cell_len(line) <= width for line in drawn)
+    assert drawn[0].endswith(" tokens")
+    assert drawn[1].endswith(" 1,234")
 
 
 def test_a_pipe_gets_ascii_bars_without_colour(store, make):

@@ -5,9 +5,13 @@ import sys
 from contextlib import contextmanager
 from dataclasses import replace
 
+import pytest
 from click.testing import CliRunner
+from rich.cells import cell_len
 
-from tests.cli.samples import SECOND, append, environment, llm, run, tool
+from tests.bound import closed
+from tests.cli.samples import SECOND, append, bound_zerg, environment, llm, run, tool
+from tests.cli.terminal import in_terminal
 from zerg_visibility.cli.main import cli
 
 
@@ -112,3 +116,76 @@ def test_a_reader_that_leaves_ends_it_well(store, make, alive):
         assert tail.wait(timeout=20) == 0
         assert tail.stderr.read() == ""
         tail.stdout = None
+
+
+def test_a_reader_that_leaves_is_noticed_though_nothing_new_comes(store, make):
+    make("quiet")
+    with tailing(store, "--from-start") as tail:
+        tail.stdout.readline()
+        tail.stdout.close()
+        assert tail.wait(timeout=20) == 0
+        assert tail.stderr.read() == ""
+        tail.stdout = None
+
+
+def test_a_root_that_is_a_file_is_not_waited_for(store):
+    store.root.write_text("")
+    with tailing(store) as tail:
+        assert tail.wait(timeout=20) == 1
+        assert "is not a folder" in tail.stderr.read()
+
+
+@pytest.mark.parametrize("name", ["", "commis", "jobs"])
+def test_a_store_that_may_not_be_read_is_an_error(store, make, name):
+    make()
+    with closed(store.root / name):
+        done = bound_zerg("tail", "--exit-when-idle", "0", "--root", store.root)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: the store's folder ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["jobs/1", "commis/{}"])
+def test_a_commis_that_may_not_be_read_hides_no_other(store, make, name):
+    theirs = make("theirs")
+    make("fine")
+    with closed(store.root / name.format(theirs.commis_id)):
+        done = bound_zerg("tail", "--from-start", "--exit-when-idle", "0", "--root", store.root)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "started: fine" in done.stdout
+
+
+def test_a_store_that_becomes_a_file_while_it_is_waited_for_is_an_error(store):
+    with tailing(store) as tail:
+        assert str(store.root) in tail.stderr.readline()
+        store.root.write_text("")
+        assert tail.wait(timeout=20) == 1
+        assert "is not a folder" in tail.stderr.read()
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_on_a_terminal_long_names_move_no_time(store, make, width):
+    make(records=lambda t: [llm(t, 1200), tool(t + 2 * SECOND, 1300, tool="ls")])
+    make(
+        records=lambda t: [
+            llm(t, 1400, model="anthropic/claude-sonnet-4-5-20250929", phase="synthesis"),
+            tool(t + 2 * SECOND, 1500, tool="search_the_whole_knowledge_base_for_anything"),
+            run(t + 4 * SECOND, 1600, name="备份数据库" * 4, job_id=7, status="success"),
+        ],
+        name="备份数据库备份数据库",
+    )
+    arguments = ["tail", "--from-start", "--exit-when-idle", "0", "--root", store.root]
+    lines = in_terminal(width, *arguments).lines
+    columns = set()
+    for took in (" 1.2s", " 1.3s", " 1.4s", " 1.5s", " 1.6s"):
+        (line,) = [line for line in lines if took in line]
+        columns.add(cell_len(line[: line.index(took)]))
+    assert len(columns) == 1
+    assert any("synthesis" in line for line in lines)
+    assert any("(job 7)" in line for line in lines)
+
+
+def test_a_pipe_gets_names_whole(store, make):
+    name = "anthropic/claude-sonnet-4-5-20250929"
+    make(records=lambda t: [llm(t, 5, model=name, phase="synthesis")])
+    assert any(f" {name} synthesis " in line for line in replayed(store))

@@ -1,8 +1,11 @@
 import os
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.bound import bound_python, closed
 from tests.processes import python
 from zerg_visibility import CommisMetadata, CommisNotFoundError, CommisStore, FileNotInCommisError
 from zerg_visibility.clock import format_us, parse_us
@@ -172,3 +175,72 @@ class TestKeys:
             store.remember_key(f"{number:032x}", commis_id, on_disk=False)
         assert store.commis_of_key(f"{0:032x}", on_disk=False) is None
         assert store.commis_of_key(f"{1:032x}", on_disk=False) == commis_id
+
+
+class TestWhatMayNotBeRead:
+    """By one user, in a store that several write to."""
+
+    LISTED = """
+        import sys
+        from zerg_visibility import CommisStore
+        for one in CommisStore(sys.argv[1]).recent():
+            print(one.job_id, one.status, one.name, one.error)
+    """
+
+    @pytest.mark.parametrize("mode", [0, 0o444], ids=["closed", "not to be entered"])
+    def test_a_folder_is_listed_with_the_reason_and_hides_no_other(self, store, mode):
+        now = time.time_ns() // 1000
+        made(store, at_us=now, name="fine")
+        theirs = made(store, at_us=now)
+        with closed(store.folder(theirs.commis_id), mode=mode):
+            listed = bound_python(self.LISTED, store.root).splitlines()
+        assert listed == [
+            f"2 lost ? metadata.json of commis {theirs.commis_id} cannot be read "
+            "(Permission denied)",
+            "1 success fine None",
+        ]
+
+    def test_if_none_can_be_entered_each_says_so(self, store):
+        made(store)
+        with closed(store.root / "commis"):
+            assert "(Permission denied)" in bound_python(self.LISTED, store.root)
+
+    def test_a_job_file_hides_no_other(self, store):
+        made(store, name="fine")
+        made(store)
+        with closed(store.root / "jobs" / "2"):
+            assert bound_python(self.LISTED, store.root) == "1 success fine None\n"
+
+    @pytest.mark.parametrize("mode", [0, 0o444], ids=["closed", "not to be entered"])
+    def test_jobs_that_cannot_be_read_are_not_none(self, store, mode):
+        made(store)
+        code = """
+            import sys
+            from zerg_visibility import CommisStore
+            try:
+                list(CommisStore(sys.argv[1]).recent())
+            except PermissionError:
+                print("refused")
+        """
+        with closed(store.root / "jobs", mode=mode):
+            assert bound_python(code, store.root) == "refused\n"
+
+
+class TestWithoutMetadata:
+    def test_one_that_is_just_being_born_is_running(self, store):
+        commis_id, job_id = store.create("Calculate 7*6", time.time_ns() // 1000)
+        (store.folder(commis_id) / ".metadata.json.1.1.tmp").write_text("{")
+        assert [one.status for one in store.recent()] == ["running"]
+        assert store.metadata_or_stub(commis_id) == replace(next(store.recent()), job_id=None)
+        assert job_id == 1
+
+    def test_one_that_has_left_a_call_is_lost_however_young(self, store):
+        commis_id, _ = store.create("Calculate 7*6", time.time_ns() // 1000)
+        store.append_file(store.folder(commis_id) / "metrics.jsonl").append(b"{}\n")
+        assert [one.status for one in store.recent(status="lost")] == ["lost"]
+
+    def test_a_file_that_is_deleted_makes_nothing_young_again(self, store):
+        old = made(store)
+        (store.folder(old.commis_id) / "metadata.json").unlink()
+        assert [one.status for one in store.recent()] == ["lost"]
+        assert store.metadata_or_stub(old.commis_id, 1) == next(store.recent())

@@ -1,10 +1,17 @@
 import os
+from pathlib import Path
 
 import pytest
 
 from zerg_visibility import LLMCallRecord, ToolCallRecord
 from zerg_visibility.records import CallStart, json_line
-from zerg_visibility.store.reading import LinesRead, in_flight, read_records, read_starts
+from zerg_visibility.store.reading import (
+    LinesRead,
+    in_flight,
+    read_or_say,
+    read_records,
+    read_starts,
+)
 
 LLM = LLMCallRecord(start_us=0, end_us=1000, model="m", span_id="a" * 16)
 TOOL = ToolCallRecord(start_us=1000, end_us=3000, tool="ls", span_id="b" * 16)
@@ -57,6 +64,12 @@ def test_a_pipe_or_a_link_does_not_hang_or_lead_out(tmp_path):
 )
 def test_the_remark_says_what_was_skipped(unreadable, torn, remark):
     assert LinesRead((), unreadable, torn).remark == remark
+
+
+def test_a_file_that_cannot_be_read_reads_as_empty_with_the_reason():
+    # Its permissions let everybody read it, and reading it fails for everybody.
+    read = read_or_say(read_records, Path("/proc/self/mem"))
+    assert (read.items, read.remark) == ((), "mem cannot be read (Input/output error).")
 
 
 def test_calls_without_a_record_are_in_flight(tmp_path):

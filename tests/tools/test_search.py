@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.bound import bound_python, closed
 from tests.tools.conftest import HOUR_US, Desk
 from tests.tools.samples import tool
 from zerg_visibility.tools import search
@@ -42,6 +43,28 @@ class TestFinding:
             "1 match for 'needle' in the last 24 hours, newest job first:\n"
             "job 1 result.txt:1: needle"
         )
+
+    @pytest.mark.parametrize(
+        ("mode", "named"), [(0, "job 2 metrics.jsonl"), (0o444, "job 2 result.txt")]
+    )
+    def test_a_folder_that_may_not_be_entered_is_named_and_hides_no_other(
+        self, desk: Desk, mode, named
+    ):
+        desk.commis("Find the needle")
+        theirs = desk.commis("x", result="needle")
+        code = """
+            import sys
+            from zerg_visibility import CommisStore, ConciergeToolkit
+            toolkit = ConciergeToolkit(store=CommisStore(sys.argv[1]))
+            tools = {tool.name: tool for tool in toolkit.get_tools()}
+            print(tools["grep_commis"].invoke({"pattern": "needle"}))
+        """
+        with closed(theirs.folder, mode=mode):
+            assert bound_python(code, desk.store.root) == (
+                "1 match for 'needle' in the last 24 hours, newest job first:\n"
+                "job 1 task:1: Find the needle\n"
+                f"[Not searched to the end: {named}.]\n"
+            )
 
     def test_a_fixed_string_is_taken_as_it_stands(self, desk: Desk):
         desk.commis("x", result="a.c\nabc\n(a+)+$\n")

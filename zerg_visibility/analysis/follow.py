@@ -170,7 +170,11 @@ class Follower:
         return self._next <= self._newest
 
     def poll(self) -> list[News]:
-        """Give what is new, in the order in which it happened."""
+        """Give what is new, in the order in which it happened.
+
+        Raises:
+            OSError: The store may not be read.
+        """
         self._discover()
         per_commis = [followed.look() for followed in self._followed.values()]
         self._forget_oldest()
@@ -191,7 +195,10 @@ class Follower:
         for job_id, deadline in list(self._pending.items()):
             try:
                 commis_id = self._store.find(job_id)
-            except CommisNotFoundError:
+            except (
+                CommisNotFoundError,
+                PermissionError,
+            ):  # one that may not be read hides no other
                 if now >= deadline:
                     del self._pending[job_id]
                 continue

@@ -16,22 +16,47 @@ class Timeline:
     Args:
         calls: LLM and tool calls, by start.
         totals: Their sums; times of overlapping calls added up.
-        llm_ms: Milliseconds in which at least one LLM call ran.
-        tool_ms: Milliseconds in which at least one tool ran.
-        busy_ms: Milliseconds in which at least one call of either kind ran.
-        duration_ms: Milliseconds the commis was at work; never less than busy_ms here.
+        llm_us: Microseconds in which at least one LLM call ran.
+        tool_us: Microseconds in which at least one tool ran.
+        busy_us: Microseconds in which at least one call of either kind ran.
+        duration_us: Microseconds the commis was at work; never less than busy_us here.
     """
 
     calls: tuple[LLMCallRecord | ToolCallRecord, ...]
     totals: CommisTotals
-    llm_ms: int
-    tool_ms: int
-    busy_ms: int
-    duration_ms: int
+    llm_us: int
+    tool_us: int
+    busy_us: int
+    duration_us: int
+
+    @property
+    def llm_ms(self) -> int:
+        """Whole milliseconds in which at least one LLM call ran."""
+        return self.llm_us // 1000
+
+    @property
+    def tool_ms(self) -> int:
+        """Whole milliseconds in which at least one tool ran."""
+        return self.tool_us // 1000
+
+    @property
+    def busy_ms(self) -> int:
+        """Whole milliseconds in which at least one call of either kind ran."""
+        return self.busy_us // 1000
+
+    @property
+    def duration_ms(self) -> int:
+        """Whole milliseconds the commis was at work."""
+        return self.duration_us // 1000
+
+    @property
+    def other_us(self) -> int:
+        """Microseconds in which no call ran: the graph's own work."""
+        return self.duration_us - self.busy_us
 
     @property
     def other_ms(self) -> int:
-        """Milliseconds in which no call ran: the graph's own work."""
+        """The same in whole milliseconds, so that they and busy_ms make up duration_ms."""
         return self.duration_ms - self.busy_ms
 
     @property
@@ -60,10 +85,10 @@ def timeline(records: Iterable[Record], duration_ms: int | None) -> Timeline:
     return Timeline(
         calls=tuple(calls),
         totals=CommisTotals.of(calls),
-        llm_ms=union_us(_spans(calls, LLMCallRecord)) // 1000,
-        tool_ms=union_us(_spans(calls, ToolCallRecord)) // 1000,
-        busy_ms=busy_us // 1000,
-        duration_ms=max(duration_ms or 0, busy_us // 1000),
+        llm_us=union_us(_spans(calls, LLMCallRecord)),
+        tool_us=union_us(_spans(calls, ToolCallRecord)),
+        busy_us=busy_us,
+        duration_us=max(1000 * (duration_ms or 0), busy_us),
     )
 
 

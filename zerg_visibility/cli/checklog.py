@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from zerg_visibility.cli.finding import Finding
@@ -27,11 +28,17 @@ def check_log_file(path: Path, *, asked_for: bool) -> Finding:
             file.seek(max(0, file.seek(0, 2) - LOG_TAIL_BYTES))
             lines = [line for line in file.read().splitlines() if b"_complete" in line]
     except OSError as error:
-        missing = isinstance(error, FileNotFoundError)
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            return Finding(
+                check=name,
+                state="failed",
+                summary=f"{path} cannot be read: {error.strerror}.",
+                cure=f"ls -ld {shlex.quote(str(path))}; id",
+            )
         return Finding(
             check=name,
-            state="failed" if asked_for or not missing else "warning",
-            summary=f"There is no log file {path}." if missing else f"{path}: {error.strerror}.",
+            state="failed" if asked_for else "warning",
+            summary=f"There is no log file {path}.",
             details=(
                 "Nothing is logged until your program asks for it; --log names another file.",
             ),

@@ -1,18 +1,19 @@
-"""What `doctor` looks at in the store: each check is a function that gives one finding."""
+"""What `doctor` looks at in the commis: each check is a function that gives one finding."""
 
 from __future__ import annotations
 
 import shlex
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
 from zerg_visibility.cli.finding import Finding
-from zerg_visibility.errors import MetadataUnreadableError
+from zerg_visibility.cli.options import at_root
+from zerg_visibility.cli.view import records_of
+from zerg_visibility.errors import FileNotInCommisError, MetadataUnreadableError
 from zerg_visibility.records import Record
-from zerg_visibility.settings import ENV_ROOT, LOGGER_NAME
+from zerg_visibility.settings import LOGGER_NAME
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.layout import METADATA, METRICS
 from zerg_visibility.store.metadata import CommisMetadata
@@ -25,6 +26,9 @@ LATEST = 1000
 NAMED = 5
 """So many examples are named in a finding."""
 
+OTHER_USER = "What runs as another user may be able to, but then run doctor as that one."
+"""Said of what this user may not do."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
@@ -35,21 +39,32 @@ class Examined:
         read: Its records.
         folder: Its directory.
         problem: Why metadata.json is unreadable, if it is.
+        closed: Why a file of it may not be read by this user, if so.
     """
 
     metadata: CommisMetadata
     read: LinesRead[Record] = field(default_factory=lambda: LinesRead(()))
     folder: Path
     problem: str | None = None
+    closed: str | None = None
 
     @property
     def label(self) -> str:
         """Name it for a reader."""
         return f"job {self.metadata.job_id} ({self.metadata.commis_id})"
 
+    @property
+    def root(self) -> Path:
+        """The root of its store."""
+        return self.folder.parents[1]
+
 
 def examine(store: CommisStore) -> tuple[Examined, ...]:
-    """Read the latest commis once, for all checks that follow."""
+    """Read the latest commis once, for all checks that follow.
+
+    Raises:
+        OSError: Which there are may not be read by this user.
+    """
     return tuple(_examined(store, found) for found in islice(store.recent(), LATEST))
 
 
@@ -61,56 +76,46 @@ def _examined(store: CommisStore, found: CommisMetadata) -> Examined:
         problem = str(error)
     return Examined(
         metadata=found,
-        read=store.records(found.commis_id),
+        read=records_of(store, found.commis_id),
         folder=store.folder(found.commis_id),
         problem=problem,
+        closed=_why_closed(store, found.commis_id),
     )
 
 
-def check_root(store: CommisStore) -> Finding:
-    """See that the store is there and can be written to."""
-    name, root = "store", store.root
-    if not root.is_dir():
-        return Finding(
-            check=name,
-            state="failed",
-            summary=f"{root} is not there." if not root.exists() else f"{root} is not a folder.",
-            details=(
-                f"Without CommisStore(...) and ${ENV_ROOT}, a program writes to ./zerg-data in the "
-                f"folder that it was started in.",
-            ),
-            cure=f"zerg-visibility demo --root {shlex.quote(str(root))}",
-        )
-    try:
-        for folder in (root, root / "commis", root / "jobs"):
-            if folder is root or folder.is_dir():
-                _try_to_write(folder)
-    except OSError as error:
-        return Finding(
-            check=name,
-            state="failed",
-            summary=f"{folder} cannot be written to: {error.strerror}.",
-            details=("What runs as another user may be able to, but then run doctor as that one.",),
-            cure=f"ls -ld {shlex.quote(str(folder))}; df -h {shlex.quote(str(folder))}; id",
-        )
+def _why_closed(store: CommisStore, commis_id: str) -> str | None:
+    for name in (METADATA, METRICS):
+        try:
+            store.open_file(commis_id, name).close()
+        except FileNotInCommisError:
+            continue
+        except OSError as error:
+            return f"{name}: {error.strerror}"
+    return None
+
+
+def check_access(examined: Sequence[Examined]) -> Finding:
+    """See that this user may read every commis."""
+    name = "access"
+    shut = [item for item in examined if item.closed]
+    if not shut:
+        return Finding(check=name, state="ok", summary="Every commis may be read by this user.")
     return Finding(
-        check=name, state="ok", summary=f"{root} can be written to; {_jobs(store.newest_job())}."
+        check=name,
+        state="failed",
+        summary=f"{_commis(shut)} cannot be read by this user, so what follows is not about them.",
+        details=(
+            *(f"{item.label}: {item.closed}" for item in shut[:NAMED]),
+            *_more(shut),
+            OTHER_USER,
+        ),
+        cure=f"ls -la {_folder(shut[0])}; id",
     )
-
-
-def _try_to_write(folder: Path) -> None:
-    # Only writing shows a full disk, a read-only mount and a quota; permission bits do not.
-    with tempfile.TemporaryFile(dir=folder) as file:
-        file.write(b"\n" * 4096)
-        file.flush()
-
-
-def _jobs(count: int) -> str:
-    return "no job yet" if count == 0 else f"the latest job is {count}"
 
 
 def check_metrics_there(examined: Sequence[Examined]) -> Finding:
     """See that every commis that ended left records."""
+    examined = _open(examined)
     ended = [item for item in examined if item.metadata.status != "running" and not item.problem]
     silent = [item for item in ended if not item.read.items]
     lost = [item for item in silent if _calls(item) > 0]
@@ -142,6 +147,7 @@ def check_metrics_there(examined: Sequence[Examined]) -> Finding:
 
 def check_lost(examined: Sequence[Examined]) -> Finding:
     """See that no commis's process ended without saying so."""
+    examined = _open(examined)
     lost = [item for item in examined if item.metadata.status == "lost" and not item.problem]
     if not lost:
         return Finding(check="lost commis", state="ok", summary="No commis was lost.")
@@ -154,7 +160,7 @@ def check_lost(examined: Sequence[Examined]) -> Finding:
             "`show` tells what was in flight. Under a checkpointer, graph.invoke(None, config) with"
             " the same thread_id goes on with it.",
         ),
-        cure=f"zerg-visibility show {lost[0].metadata.job_id}",
+        cure=f"zerg-visibility show {lost[0].metadata.job_id}{at_root(lost[0].root)}",
     )
 
 
@@ -185,6 +191,7 @@ def check_durations(examined: Sequence[Examined]) -> Finding:
 
 def check_metadata(examined: Sequence[Examined]) -> Finding:
     """See that every metadata.json can be read."""
+    examined = _open(examined)
     missing = [item for item in examined if item.problem and not (item.folder / METADATA).exists()]
     # `prune` removes a commis and leaves its number; that is nobody's fault.
     missing = [item for item in missing if item.folder.is_dir()]
@@ -246,6 +253,7 @@ def check_dropped(examined: Sequence[Examined]) -> Finding:
 
 
 CHECKS_OF_COMMIS: tuple[Callable[[Sequence[Examined]], Finding], ...] = (
+    check_access,
     check_metadata,
     check_metrics_there,
     check_lost,
@@ -254,6 +262,11 @@ CHECKS_OF_COMMIS: tuple[Callable[[Sequence[Examined]], Finding], ...] = (
     check_dropped,
 )
 """All that is checked of the commis that are stored."""
+
+
+def _open(examined: Sequence[Examined]) -> list[Examined]:
+    # What may not be read is one finding, of check_access, and says nothing about the rest.
+    return [item for item in examined if not item.closed]
 
 
 def _calls(item: Examined) -> int:
@@ -266,8 +279,12 @@ def _commis(items: Sequence[Examined]) -> str:
 
 def _named(items: Iterable[Examined]) -> tuple[str, ...]:
     labels = [item.label for item in items]
-    rest = len(labels) - NAMED
-    return (*labels[:NAMED], *([f"and {rest} more"] if rest > 0 else []))
+    return (*labels[:NAMED], *_more(labels))
+
+
+def _more(items: Sequence[object]) -> tuple[str, ...]:
+    rest = len(items) - NAMED
+    return (f"and {rest} more",) if rest > 0 else ()
 
 
 def _folder(item: Examined) -> str:

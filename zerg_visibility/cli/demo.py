@@ -8,6 +8,21 @@ import click
 
 from zerg_visibility.cli.options import root_option
 from zerg_visibility.cli.output import make_console
+from zerg_visibility.errors import ConfigurationError
+
+
+def _known_model(
+    _context: click.Context, _parameter: click.Parameter, value: str | None
+) -> str | None:
+    if value is not None:
+        # Imported here for the same reason as below.
+        from zerg_visibility.demo.provider import model_name
+
+        try:
+            model_name(value)
+        except ConfigurationError as error:
+            raise click.BadParameter(str(error)) from error
+    return value
 
 
 @click.command()
@@ -15,6 +30,7 @@ from zerg_visibility.cli.output import make_console
 @click.option(
     "--model",
     metavar="openai:NAME",
+    callback=_known_model,
     help="A real chat model; OPENAI_BASE_URL names another server. [default: scripted, offline]",
 )
 @root_option

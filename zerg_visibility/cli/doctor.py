@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from zerg_visibility.cli.checklog import check_log_file
-from zerg_visibility.cli.checks import CHECKS_OF_COMMIS, check_root, examine
+from zerg_visibility.cli.checks import CHECKS_OF_COMMIS, OTHER_USER, examine
+from zerg_visibility.cli.checkstore import check_jobs, check_outside, check_root
 from zerg_visibility.cli.finding import Finding
 from zerg_visibility.cli.options import json_option, root_option
 from zerg_visibility.cli.output import clean, folded, make_console, on_terminal, write_json
 from zerg_visibility.cli.probing import check_log_lines, check_recording, probe
 from zerg_visibility.settings import DEFAULT_LOG_PATH
 from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.store.layout import CONCIERGE, JOBS
 from zerg_visibility.words import counted
 
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red"}
@@ -35,7 +38,7 @@ def doctor(context: click.Context, log: Path | None, as_json: bool, root: Path) 
     """Find out why metrics or log lines are missing, and say what mends it.
 
     Looks at the store, the latest 1,000 commis and the log file, and runs a tiny commis of its own
-    in a temporary folder. The exit code is 1 if a check failed; warnings are none.
+    in a temporary folder. The exit code is 1 if a check failed, and 0 if there are only warnings.
     """
     findings = []
     for finding in diagnose(CommisStore(root), log):
@@ -63,15 +66,46 @@ def diagnose(store: CommisStore, log: Path | None) -> Iterator[Finding]:
     yield check_recording(outcome)
     yield check_log_lines(outcome)
     yield check_log_file(log or _default_log(store), asked_for=log is not None)
-    examined = examine(store)
+    try:
+        yield check_outside(store)
+    except OSError as error:
+        yield _closed(CONCIERGE, error)
+    try:
+        jobs, examined = check_jobs(store), examine(store)
+    except OSError as error:
+        yield _closed(JOBS, error)
+        return
+    if examined or jobs.state != "ok":
+        yield jobs
     if examined:
         for check in CHECKS_OF_COMMIS:
             yield check(examined)
 
 
+def _closed(name: str, error: OSError) -> Finding:
+    path = str(error.filename)
+    return Finding(
+        check=name,
+        state="failed",
+        summary=f"{path} cannot be read: {error.strerror}.",
+        details=(OTHER_USER,),
+        cure=f"ls -ld {shlex.quote(path)}; id",
+    )
+
+
 def _default_log(store: CommisStore) -> Path:
     here, below_root = Path(DEFAULT_LOG_PATH), store.root / DEFAULT_LOG_PATH
-    return below_root if below_root.exists() and not here.exists() else here
+    return below_root if _is_missing(here) and not _is_missing(below_root) else here
+
+
+def _is_missing(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:  # it may be there, and opening it says why it cannot be read
+        return False
+    return False
 
 
 def _print(finding: Finding) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
 
 import click
 
-from zerg_visibility.cli.options import json_option, open_store, root_option
+from zerg_visibility.cli.options import at_root, json_option, open_store, root_option
 from zerg_visibility.cli.output import (
     STATUS_STYLES,
     age,
@@ -20,32 +19,44 @@ from zerg_visibility.cli.output import (
     short_count,
     write_json,
 )
-from zerg_visibility.cli.view import UNENDED, known_until_us, with_totals
+from zerg_visibility.cli.outside import count_runs_outside, metrics_outside
+from zerg_visibility.cli.view import UNENDED, records_of, taken_ms, with_totals
 from zerg_visibility.clock import SYSTEM_CLOCK
-from zerg_visibility.records import CommisStatus
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.metadata import STATUSES, CommisMetadata, CommisTotals
-from zerg_visibility.words import duration
+from zerg_visibility.store.unreadable import UNREADABLE
+from zerg_visibility.words import counted, duration
 
 HEADINGS = ("job", "status", "time", "llm", "tool", "fail", "tokens", "name", "task", "age")
 
+_SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)([mhd]?)", re.ASCII)
+_HOUR_US = 3_600_000_000
+_UNITS_US = {"m": _HOUR_US // 60, "h": _HOUR_US, "d": 24 * _HOUR_US, "": _HOUR_US}
 
-def _finite(_context: click.Context, _parameter: click.Parameter, value: float | None) -> Any:
-    if value is not None and not (math.isfinite(value) and value > 0):
-        raise click.BadParameter("it must be a number of hours above 0")
-    return value
+
+def _span_us(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
+    if value is None:
+        return None
+    found = _SPAN.fullmatch(value)
+    length_us = round(float(found[1]) * _UNITS_US[found[2]]) if found else 0
+    if length_us <= 0:
+        raise click.BadParameter(
+            f"{value!r} is not a time such as 90m, 1h, 2d, or a number of hours"
+        )
+    return length_us
 
 
 @click.command("list")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N",
-              help="At most so many.")  # fmt: skip
-@click.option("--status", type=click.Choice(STATUSES), help="Only those that stand so.")
-@click.option("--since", type=float, callback=_finite, metavar="HOURS",
-              help="Only those begun within so many hours.")  # fmt: skip
+              help="Show at most N.")  # fmt: skip
+@click.option("--status", "statuses", type=click.Choice(STATUSES), multiple=True,
+              help="Only commis with this status; may be given several times.")  # fmt: skip
+@click.option("--since", "since_us", callback=_span_us, metavar="TIME",
+              help="Only commis begun within TIME: 90m, 1h, 2d, or a number of hours.")  # fmt: skip
 @json_option
 @root_option
 def list_commis(
-    limit: int, status: str | None, since: float | None, as_json: bool, root: Path
+    limit: int, statuses: tuple[str, ...], since_us: int | None, as_json: bool, root: Path
 ) -> None:
     """List commis, newest first: how they stand, their time, calls and tokens.
 
@@ -53,10 +64,8 @@ def list_commis(
     """
     store = open_store(root)
     now_us = SYSTEM_CLOCK.wall_us()
-    found = store.recent(
-        status=cast("CommisStatus | None", status),
-        since_us=None if since is None else now_us - round(since * 3_600_000_000),
-    )
+    recent = store.recent(since_us=None if since_us is None else now_us - since_us)
+    found = (item for item in recent if not statuses or item.status in statuses)
     commis = [_up_to_date(store, item) for item in islice(found, limit)]
     if as_json:
         write_json([item.to_dict() for item in commis])
@@ -73,25 +82,39 @@ def list_commis(
 def _up_to_date(store: CommisStore, commis: CommisMetadata) -> CommisMetadata:
     if commis.status not in UNENDED:
         return commis  # its totals are written, and reading every metrics.jsonl would be slow
-    return with_totals(commis, store.records(commis.commis_id))
+    return with_totals(commis, records_of(store, commis.commis_id))
 
 
 def _nothing_found(store: CommisStore) -> str:
     if store.newest_job() == 0:
-        return f"No commis in {store.root} yet. Make some with: zerg-visibility demo"
+        try:
+            outside = count_runs_outside(store)
+        except OSError:
+            outside = 0  # nobody asked for them
+        if outside:
+            return (
+                f"No commis in {store.root} yet, but {counted(outside, 'run')} outside of any: "
+                f"their calls are in {metrics_outside(store)}. "
+                f"Wrap a graph with create_commis_node to see it here."
+            )
+        return (
+            f"No commis in {store.root} yet. "
+            f"Make some with: zerg-visibility demo{at_root(store.root)}"
+        )
     return f"No commis in {store.root} fits. Without --status and --since, all are listed."
 
 
 def _cells(store: CommisStore, commis: CommisMetadata, now_us: int) -> tuple[str, ...]:
     totals = commis.totals
-    taken_ms = commis.worked_ms(known_until_us(store, commis, now_us))
+    worked_ms = taken_ms(store, commis, now_us)
+    calls = (totals.llm_calls, totals.tool_calls, totals.llm_failures + totals.tool_failures)
+    # Of one that cannot be read it is not known that it made no calls.
+    is_known = commis.name != UNREADABLE or any(calls)
     return (
         "-" if commis.job_id is None else str(commis.job_id),
         commis.status,
-        "-" if taken_ms is None else duration(taken_ms),
-        str(totals.llm_calls),
-        str(totals.tool_calls),
-        str(totals.llm_failures + totals.tool_failures),
+        "-" if worked_ms is None else duration(worked_ms),
+        *(str(count) if is_known else "-" for count in calls),
         _tokens(totals, str(totals.total_tokens)),
         clean(commis.name, 100) or "-",
         clean(commis.task or commis.error or "", 300) or "-",
@@ -106,32 +129,21 @@ def _tokens(totals: CommisTotals, number: str) -> str:
 
 
 def _print_table(store: CommisStore, commis: Sequence[CommisMetadata], now_us: int) -> None:
-    from rich.table import Table
     from rich.text import Text
 
-    console = make_console()
-    wide = console.width >= 100
-    table = Table(box=None, padding=(0, 2 if wide else 1, 0, 0), pad_edge=False, expand=True,
-                  header_style="dim")  # fmt: skip
-    numeric = {"job", "time", "llm", "tool", "fail", "tokens", "age"}
-    for heading in HEADINGS:
-        table.add_column(
-            heading,
-            justify="right" if heading in numeric else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-            ratio=1 if heading == "task" else None,
-            max_width={"name": 24 if wide else 12, "tokens": 7}.get(heading),
-        )
+    from zerg_visibility.cli.table import table_of
+
+    rows = []
     for item in commis:
         cells = dict(zip(HEADINGS, _cells(store, item, now_us), strict=True))
         cells["tokens"] = _tokens(item.totals, short_count(item.totals.total_tokens))
         styles = {
             "status": STATUS_STYLES[item.status],
-            "fail": "dim" if cells["fail"] == "0" else "bold red",
+            "fail": "dim" if cells["fail"] in {"0", "-"} else "bold red",
             "age": "dim",
         }
-        table.add_row(
-            *(Text(cell, style=styles.get(heading, "")) for heading, cell in cells.items())
+        rows.append(
+            {heading: Text(cell, style=styles.get(heading, "")) for heading, cell in cells.items()}
         )
-    console.print(table)
+    console = make_console()
+    console.print(table_of(rows, console.width))

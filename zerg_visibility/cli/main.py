@@ -45,6 +45,9 @@ class _Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @group_root_option
+@click.version_option(
+    package_name="zerg-visibility", prog_name=PROGRAM, message="%(prog)s %(version)s"
+)
 @click.pass_context
 def cli(context: click.Context, root: str | None) -> None:
     """See where LangGraph commis spend their time and tokens."""
@@ -79,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx is not None else PROGRAM
-        return _fail(f"{error.format_message()} Try: {where} --help", code=2)
+        return _fail(f"{_sentence(error.format_message())} Try: {where} --help", code=2)
     except click.ClickException as error:
         return _fail(error.format_message())
     except (click.Abort, KeyboardInterrupt):
@@ -93,6 +96,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # a bug of ours; the contract promises one line even so
         return _fail(f"{type(error).__name__}: {error}")
     return code if isinstance(code, int) else 0
+
+
+def _sentence(message: str) -> str:
+    return message if message.endswith((".", "?", "!")) else f"{message}."
 
 
 def _fail(message: str, code: int = 1) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +14,7 @@ import click
 from zerg_visibility.errors import ConfigurationError
 from zerg_visibility.settings import ENV_ROOT, default_root
 from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.store.layout import COMMIS, JOBS
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -53,19 +56,47 @@ def json_option(command: CommandT) -> CommandT:
     return click.option("--json", "as_json", is_flag=True, help="Write JSON.")(command)
 
 
+def at_root(root: Path) -> str:
+    """Give what a command line needs to find this store: ` --root FOLDER`, or nothing."""
+    root = root.absolute()
+    return "" if root == default_root().absolute() else f" --root {shlex.quote(str(root))}"
+
+
 def open_store(root: Path) -> CommisStore:
     """Give the store at a root that must be there.
 
     Raises:
-        ConfigurationError: It is not; the message says what to do.
+        ConfigurationError: It is not, or may not be read; the message says what to do.
     """
     store = CommisStore(root)
-    if not store.root.is_dir():
-        problem = "is not a folder" if store.root.exists() else "does not exist"
+    if not is_there(store):
         raise ConfigurationError(
-            f"the store {store.root} {problem}; say where yours is with --root or ${ENV_ROOT}, "
-            f"or make a first one with: zerg-visibility demo"
+            f"the store {store.root} does not exist; say where yours is with --root or "
+            f"${ENV_ROOT}, or make a first one with: zerg-visibility demo{at_root(store.root)}"
         )
-    if not os.access(store.root, os.R_OK | os.X_OK):
-        raise ConfigurationError(f"the store {store.root} may not be read by this user")
     return store
+
+
+def is_there(store: CommisStore) -> bool:
+    """Say whether a store has been made.
+
+    Raises:
+        ConfigurationError: Something else is in its place, or this user may not read it.
+    """
+    try:
+        mode = store.root.stat().st_mode
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise ConfigurationError(
+            f"the store {store.root} cannot be read ({error.strerror}); say where yours is with "
+            f"--root or ${ENV_ROOT}"
+        ) from error
+    if not stat.S_ISDIR(mode):
+        raise ConfigurationError(
+            f"the store {store.root} is not a folder; say where yours is with --root or ${ENV_ROOT}"
+        )
+    for folder in (store.root, store.root / COMMIS, store.root / JOBS):
+        if folder.exists() and not os.access(folder, os.R_OK | os.X_OK):
+            raise ConfigurationError(f"the store's folder {folder} may not be read by this user")
+    return True

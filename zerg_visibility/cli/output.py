@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from zerg_visibility.records import CommisStatus, json_line
-from zerg_visibility.words import one_line
+from zerg_visibility.words import duration, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -74,6 +74,21 @@ def folded(text: str, room: int | None) -> list[str]:
     return [line.plain.rstrip() for line in lines] or [""]
 
 
+def fitted(text: str, columns: int, *, fill: bool = True) -> str:
+    """Cut foreign text, already clean, to a width on the terminal.
+
+    Args:
+        text: What to cut.
+        columns: The width.
+        fill: Whether to fill up with spaces what is shorter.
+    """
+    from rich.text import Text
+
+    piece = Text(text)
+    piece.truncate(columns, overflow="ellipsis", pad=fill)
+    return piece.plain
+
+
 def age(us: int) -> str:
     """Write how long ago something was, in one unit: `12s`, `5m`, `3h`, `9d`."""
     seconds = max(0, us // 1_000_000)
@@ -81,6 +96,11 @@ def age(us: int) -> str:
         if seconds < limit:
             return f"{seconds // length}{unit}"
     return f"{seconds // 86_400}d"
+
+
+def length(us: int) -> str:
+    """Write how long something took: `<1ms`, which is not nothing, `98ms`, `1.2s`."""
+    return "<1ms" if 0 < us < 1000 else duration(us // 1000)
 
 
 def short_count(count: int) -> str:

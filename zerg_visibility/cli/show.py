@@ -14,6 +14,7 @@ from zerg_visibility.cli.output import (
     age,
     clean,
     folded,
+    length,
     make_console,
     on_terminal,
     write_json,
@@ -69,6 +70,7 @@ def render(view: CommisView, width: int, *, plain: bool) -> Iterator[Text]:
             rows,
             view.start_us,
             view.until_us,
+            at_work_ms=None if view.metadata.status in UNENDED else view.taken_ms,
             waits=view.metadata.segments - 1,
             width=width,
             glyphs=ASCII if plain else UNICODE,
@@ -145,14 +147,14 @@ def _time(view: CommisView) -> str:
 
 def _totals(view: CommisView) -> Iterator[Text]:
     times, totals = view.times, view.times.totals
-    yield _share("LLM", times.llm_ms, totals.llm_ms, view, totals.llm_calls, totals.llm_failures)
+    yield _share("LLM", times.llm_us, totals.llm_ms, view, totals.llm_calls, totals.llm_failures)
     yield _share(
-        "tools", times.tool_ms, totals.tool_ms, view, totals.tool_calls, totals.tool_failures
+        "tools", times.tool_us, totals.tool_ms, view, totals.tool_calls, totals.tool_failures
     )
     if times.duration_ms > times.busy_ms:
         if view.open_ms:
-            yield _share("open", view.open_ms, view.open_ms, view)
-        yield _share("other", view.other_ms, view.other_ms, view)
+            yield _share("open", view.open_us, view.open_ms, view)
+        yield _share("other", view.other_us, view.other_ms, view)
     if totals.total_tokens:
         cached = f" ({totals.cached_tokens:,} cached)" if totals.cached_tokens else ""
         hidden = f" ({totals.reasoning_tokens:,} reasoning)" if totals.reasoning_tokens else ""
@@ -174,11 +176,13 @@ def _totals(view: CommisView) -> Iterator[Text]:
 
 
 def _share(
-    name: str, union_ms: int, sum_ms: int, view: CommisView, calls: int = 0, failures: int = 0
+    name: str, union_us: int, sum_ms: int, view: CommisView, calls: int = 0, failures: int = 0
 ) -> Text:
-    whole_ms = view.times.duration_ms
-    share = f"{100 * union_ms / whole_ms:3.0f}%" if whole_ms else "   -"
-    line = _field(name, f"{duration(union_ms):>8} {share}")
+    # Of microseconds, or the shares of a commis of 20 ms would be far from 100 %.
+    whole_us = view.times.duration_us
+    share = f"{100 * union_us / whole_us:3.0f}%" if whole_us else "   -"
+    line = _field(name, f"{length(union_us):>8} {share}")
+    union_ms = union_us // 1000
     if calls:
         line.append(f"  {counted(calls, 'call')}")
     if failures:
@@ -201,5 +205,6 @@ def _files(view: CommisView, room: int | None) -> Iterator[Text]:
         names.append(f"{TOOL_CALLS}/ ({counted(len(outputs), 'tool output')})")
     # Not behind a label, so that it fits on a line and can be copied.
     yield Text(f"{view.folder}/")
-    for line in folded("  ".join(names) or "is empty", room):
+    nothing = "is empty" if view.read.problem is None else "cannot be read"
+    for line in folded("  ".join(names) or nothing, room):
         yield Text(f"  {line}", style="dim")

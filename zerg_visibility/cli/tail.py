@@ -18,14 +18,16 @@ from zerg_visibility.analysis.follow import (
     News,
 )
 from zerg_visibility.analysis.timeline import call_name
-from zerg_visibility.cli.options import json_option, root_option
+from zerg_visibility.cli.options import is_there, json_option, root_option
 from zerg_visibility.cli.output import (
     STATUS_STYLES,
     clean,
+    fitted,
     make_console,
     on_terminal,
     write_json,
 )
+from zerg_visibility.cli.reader import Reader
 from zerg_visibility.clock import format_us
 from zerg_visibility.records import CommisRunRecord, LLMCallRecord, Record
 from zerg_visibility.store.commis import CommisStore
@@ -36,6 +38,11 @@ if TYPE_CHECKING:
 
 POLL_S = 0.25
 """How long what happened may take to be shown."""
+
+_BESIDE_LABEL = 56
+"""Columns that a line takes beside the name of the call."""
+
+_LABEL_LEAST, _LABEL_MOST = 14, 40
 
 
 @click.command()
@@ -55,20 +62,26 @@ def tail(from_start: bool, exit_when_idle: float | None, as_json: bool, root: Pa
     in metrics.jsonl, preceded by its job_id; commis_started and commis_ended stand between them.
     """
     store = CommisStore(root)
-    if not store.root.is_dir():
+    if not is_there(store):
         click.echo(f"Waiting for the store {store.root}", err=True)
     console = make_console() if not as_json and on_terminal() else None
     try:
-        _follow(Follower(store, from_start=from_start), exit_when_idle, as_json, console)
+        _follow(store, Follower(store, from_start=from_start), exit_when_idle, as_json, console)
     except KeyboardInterrupt:
         return
 
 
 def _follow(
-    follower: Follower, exit_when_idle: float | None, as_json: bool, console: Console | None
+    store: CommisStore,
+    follower: Follower,
+    exit_when_idle: float | None,
+    as_json: bool,
+    console: Console | None,
 ) -> None:
+    reader = Reader()
     quiet_since = time.monotonic()
     while True:
+        is_there(store)  # every time, since one that may not be read would only look quiet
         news = follower.poll()
         for item in news:
             if as_json:
@@ -84,7 +97,7 @@ def _follow(
         elif exit_when_idle is not None and time.monotonic() - quiet_since >= exit_when_idle:
             return
         if not follower.behind:
-            time.sleep(POLL_S)
+            reader.wait(POLL_S)
 
 
 def to_dict(item: News) -> dict[str, Any]:
@@ -108,15 +121,18 @@ def to_dict(item: News) -> dict[str, Any]:
     return {"job_id": commis.job_id, **orjson.loads(item.line)}
 
 
-def parts(item: News) -> list[tuple[str, str]]:
-    """Write a piece of news as pieces of one line, each with its style."""
+def parts(item: News, width: int | None = None) -> list[tuple[str, str]]:
+    """Write a piece of news as pieces of one line, each with its style.
+
+    Args:
+        item: The news.
+        width: Columns of the terminal, where names are cut so that times stand below each other;
+            None to leave them whole, as is right for a pipe.
+    """
     commis = item.commis
     job = "-" if commis.job_id is None else str(commis.job_id)
-    line = [
-        (format_us(item.at_us)[11:19], "dim"),
-        (f"{job:>4}", "bold"),
-        (f"{clean(commis.name, 20):<12}", ""),
-    ]
+    name = f"{clean(commis.name, 20):<12}" if width is None else fitted(clean(commis.name, 20), 12)
+    line = [(format_us(item.at_us)[11:19], "dim"), (f"{job:>4}", "bold"), (name, "")]
     if isinstance(item, CommisStarted):
         word = f"resumed, segment {commis.segments}" if item.resumed else "started"
         return [*line, (f"{word}: {clean(commis.task, 200)}", STATUS_STYLES["running"])]
@@ -126,28 +142,37 @@ def parts(item: News) -> list[tuple[str, str]]:
         return [*line, (f"{commis.status}{took}{why}", STATUS_STYLES[commis.status])]
     if isinstance(item, LineUnreadable):
         return [*line, ("a line of its metrics.jsonl is unreadable", "yellow")]
-    return [*line, *_record_parts(item.record)]
+    return [*line, *_record_parts(item.record, width)]
 
 
-def _record_parts(record: Record) -> list[tuple[str, str]]:
+def _record_parts(record: Record, width: int | None) -> list[tuple[str, str]]:
     took = f"{duration(record.duration_ms):>7}"
     error = [(clean(record.error, 300), "red")] if record.error else []
     if isinstance(record, CommisRunRecord):
-        name = f"{clean(record.name, 60)} (job {clean(record.job_id, 20)})"
+        name = _label(clean(record.name, 60), f"(job {clean(record.job_id, 20)})", width)
         return [("commis", "magenta"), (name, ""), (took, ""),
                 (record.status, STATUS_STYLES.get(record.status, "")), *error]  # fmt: skip
     outcome = ("ok", "green") if record.success else ("failed", "red")
     if not isinstance(record, LLMCallRecord):
-        name = f"{clean(call_name(record), 60):<26}"
+        name = _label(clean(call_name(record), 60), "", width)
         return [("tool  ", "green"), (name, ""), (took, ""), outcome, *error]
-    name = f"{clean(call_name(record), 60)} {clean(record.phase or '', 20)}"
+    name = _label(clean(call_name(record), 60), clean(record.phase or "", 20), width)
     tokens = record.total_tokens
     count = [] if tokens is None else [(counted(tokens, "token"), "")]
-    return [("llm   ", "cyan"), (f"{name:<26}", ""), (took, ""), outcome, *count, *error]
+    return [("llm   ", "cyan"), (name, ""), (took, ""), outcome, *count, *error]
+
+
+def _label(name: str, note: str, width: int | None) -> str:
+    note = f" {note}" if note else ""
+    if width is None:
+        return f"{name + note:<26}"
+    columns = min(_LABEL_MOST, max(_LABEL_LEAST, width - _BESIDE_LABEL))
+    # The name is cut before the note, which is short and tells calls of one model apart.
+    return fitted(fitted(name, max(4, columns - len(note)), fill=False) + note, columns)
 
 
 def _print_coloured(console: Console, item: News) -> None:
     from rich.text import Text
 
-    line = Text("  ").join(Text(text, style=style) for text, style in parts(item))
+    line = Text("  ").join(Text(text, style=style) for text, style in parts(item, console.width))
     console.print(line, soft_wrap=True)

@@ -9,12 +9,18 @@ from typing import Any
 
 from zerg_visibility.analysis.timeline import Timeline, timeline, union_us
 from zerg_visibility.clock import SYSTEM_CLOCK, parse_us
-from zerg_visibility.errors import CommisNotFoundError, MetadataUnreadableError
+from zerg_visibility.errors import CommisNotFoundError
 from zerg_visibility.records import CallStart, Record
 from zerg_visibility.store.commis import CommisStore
-from zerg_visibility.store.layout import STARTED, job_number
+from zerg_visibility.store.layout import METRICS, STARTED, job_number
 from zerg_visibility.store.metadata import CommisMetadata, CommisTotals
-from zerg_visibility.store.reading import LinesRead, in_flight, read_starts
+from zerg_visibility.store.reading import (
+    LinesRead,
+    in_flight,
+    read_or_say,
+    read_records,
+    read_starts,
+)
 
 UNENDED = frozenset({"running", "lost"})
 """How a commis stands that has not written down its end."""
@@ -29,7 +35,7 @@ class CommisView:
         read: Its records.
         in_flight: Calls that began and have no record.
         times: Where its time went.
-        open_ms: Milliseconds in which only a call without an end ran; 0 where that cannot be known.
+        open_us: Microseconds in which only a call without an end ran; 0 where that cannot be known.
         taken_ms: Milliseconds at work, or passed if it has not ended; None if not known.
         start_us: When it began, in microseconds since 1970.
         until_us: When it ended, or how far it is known to have run.
@@ -43,7 +49,7 @@ class CommisView:
     read: LinesRead[Record]
     in_flight: tuple[CallStart, ...]
     times: Timeline
-    open_ms: int
+    open_us: int
     taken_ms: int | None
     start_us: int
     until_us: int
@@ -53,8 +59,18 @@ class CommisView:
     files: tuple[str, ...]
 
     @property
+    def open_ms(self) -> int:
+        """Whole milliseconds in which only a call without an end ran."""
+        return self.open_us // 1000
+
+    @property
+    def other_us(self) -> int:
+        """Microseconds in which no call ran, as far as can be known."""
+        return max(0, self.times.other_us - self.open_us)
+
+    @property
     def other_ms(self) -> int:
-        """Milliseconds in which no call ran, as far as can be known."""
+        """The same in whole milliseconds."""
         return max(0, self.times.other_ms - self.open_ms)
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,32 +110,22 @@ def view_commis(store: CommisStore, job: str) -> CommisView:
         latest = ", ".join(str(item.job_id) for item in islice(store.recent(), 5))
         hint = f"Latest jobs: {latest}." if latest else "It holds none yet."
         raise CommisNotFoundError(f"{error}. {hint}") from error
-    try:
-        metadata = store.metadata(commis_id)
-    except MetadataUnreadableError as error:
-        # Its calls may still tell what happened.
-        metadata = CommisMetadata(
-            commis_id=commis_id,
-            job_id=job_number(job),
-            name="?",
-            status="lost",
-            error=str(error),
-        )
+    metadata = store.metadata_or_stub(commis_id, job_number(job))
     now_us = SYSTEM_CLOCK.wall_us()
-    read = store.records(commis_id)
-    starts = read_starts(store.folder(commis_id) / STARTED)
+    read = records_of(store, commis_id)
+    starts = read_or_say(read_starts, store.folder(commis_id) / STARTED)
     until_us = known_until_us(store, metadata, now_us)
-    taken_ms = metadata.worked_ms(until_us)
+    worked_ms = taken_ms(store, metadata, now_us)
     running = in_flight(starts, read)
-    times = timeline(read.items, taken_ms)
+    times = timeline(read.items, worked_ms)
     may_hang = metadata.status != "success"
     return CommisView(
         metadata=with_totals(metadata, read),
         read=read,
         in_flight=running,
         times=times,
-        open_ms=_open_us(times, running, until_us) // 1000 if may_hang else 0,
-        taken_ms=taken_ms,
+        open_us=_open_us(times, running, until_us) if may_hang else 0,
+        taken_ms=worked_ms,
         start_us=_first_us(metadata, read, starts) or until_us,
         until_us=until_us,
         sign_of_life_us=store.last_sign_of_life(commis_id),
@@ -127,6 +133,11 @@ def view_commis(store: CommisStore, job: str) -> CommisView:
         folder=store.folder(commis_id),
         files=tuple(store.files(commis_id)),
     )
+
+
+def records_of(store: CommisStore, commis_id: str) -> LinesRead[Record]:
+    """Read a commis's records; if its file cannot be read, there are none but a remark on it."""
+    return read_or_say(read_records, store.folder(commis_id) / METRICS)
 
 
 def with_totals(metadata: CommisMetadata, read: LinesRead[Record]) -> CommisMetadata:
@@ -149,6 +160,19 @@ def known_until_us(store: CommisStore, metadata: CommisMetadata, now_us: int) ->
     if metadata.finished_at is not None and metadata.status != "lost":
         return parse_us(metadata.finished_at)
     return store.last_sign_of_life(metadata.commis_id) or metadata.started_us or now_us
+
+
+def taken_ms(store: CommisStore, metadata: CommisMetadata, now_us: int) -> int | None:
+    """Say how long a commis was at work, or has been so far; None if that is not known.
+
+    Args:
+        store: Where it lies.
+        metadata: Which.
+        now_us: Microseconds since 1970: up to when a running one runs.
+    """
+    if metadata.status == "lost":
+        return metadata.worked_ms(store.last_sign_of_life(metadata.commis_id))
+    return metadata.worked_ms(known_until_us(store, metadata, now_us))
 
 
 def _first_us(

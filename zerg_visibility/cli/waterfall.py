@@ -9,17 +9,21 @@ from typing import Literal
 from rich.text import Text
 
 from zerg_visibility.analysis.timeline import call_name
-from zerg_visibility.cli.output import clean, folded
+from zerg_visibility.cli.output import clean, folded, length
 from zerg_visibility.cli.scale import Scale, Wait, waits_to_fold
 from zerg_visibility.records import CallStart, CommisRunRecord, LLMCallRecord, Record
-from zerg_visibility.words import counted, duration
+from zerg_visibility.words import counted
 
 MAX_ROWS = 200
 """More calls than this are shown by their first and last; `--json` and metrics.jsonl have all."""
 
+UNSEEN_SHARE = 0.02
+"""A difference between the bars and the time at work is explained from this share on."""
+
 _STYLES = {"llm": "cyan", "tool": "green", "commis": "magenta"}
 _TIME_COLUMNS = 8
 _TOKEN_COLUMNS = 9
+_BAR_LEAST = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +123,7 @@ def waterfall(
     start_us: int,
     end_us: int,
     *,
+    at_work_ms: int | None = None,
     waits: int,
     width: int,
     glyphs: Glyphs,
@@ -129,6 +134,7 @@ def waterfall(
         rows: The calls, by start.
         start_us: When the commis began.
         end_us: When it ended, or how far it is known to have run.
+        at_work_ms: How much of that is given as its time at work; None if it has not ended.
         waits: How often it can have waited between two stretches of work.
         width: Columns of the terminal.
         glyphs: What to draw with.
@@ -148,11 +154,12 @@ def waterfall(
     label_width = min(
         max([12, *(len(row.name) + len(row.note) + 1 for row in shown)]), max(12, width * 34 // 100)
     )
-    bar_width = max(10, width - label_width - _TIME_COLUMNS - _TOKEN_COLUMNS - 2)
+    beside = _TIME_COLUMNS + _TOKEN_COLUMNS + 2
+    label_width = min(label_width, max(8, width - _BAR_LEAST - beside))
+    bar_width = max(_BAR_LEAST, width - label_width - beside)
     scale = Scale(start_us, end_us, long_waits, bar_width)
-    yield _heading(
-        label_width, bar_width, end_us - start_us - sum(wait.length_us for wait in long_waits)
-    )
+    shown_us = end_us - start_us - sum(wait.length_us for wait in long_waits)
+    yield _heading(label_width, bar_width, shown_us)
     for number, row in enumerate(shown):
         if len(shown) < len(rows) and number == MAX_ROWS // 2:
             left_out = counted(len(rows) - len(shown), "more call")
@@ -161,8 +168,19 @@ def waterfall(
         if row.error:
             yield from _error_lines(row.error, None if glyphs is ASCII else width - 4, glyphs)
     for wait in long_waits:
-        length = duration(wait.length_us // 1000)
-        yield Text(f"{glyphs.fold} {length} in which nothing ran, not to scale", style="dim")
+        waited = length(wait.length_us)
+        yield Text(f"{glyphs.fold} {waited} in which nothing ran, not to scale", style="dim")
+    if at_work_ms is not None:
+        yield from _outside_work(shown_us, shown_us - 1000 * at_work_ms, waits)
+
+
+def _outside_work(shown_us: int, outside_us: int, waits: int) -> Iterator[Text]:
+    """Say why the bars go further than the time at work, where that can be seen."""
+    if outside_us < max(1000, shown_us * UNSEEN_SHARE):
+        return
+    why = "it waited to be resumed" if waits else "its files were made, or a call outlasted it"
+    said = f"{length(outside_us)} of these {length(shown_us)} are not its time at work: {why}"
+    yield Text(said, style="dim")
 
 
 def _cut_at_wait(row: Row, long_waits: Sequence[Wait]) -> Row:
@@ -174,8 +192,7 @@ def _cut_at_wait(row: Row, long_waits: Sequence[Wait]) -> Row:
 
 
 def _heading(label_width: int, bar_width: int, shown_us: int) -> Text:
-    length = duration(shown_us // 1000)
-    axis = "0" + length.rjust(bar_width - 1)
+    axis = "0" + length(shown_us).rjust(bar_width - 1)
     return Text(
         f"{'call'.ljust(label_width)} {axis} {'time'.rjust(_TIME_COLUMNS)}"
         f"{'tokens'.rjust(_TOKEN_COLUMNS)}",
@@ -189,9 +206,8 @@ def _line(row: Row, scale: Scale, label_width: int, glyphs: Glyphs) -> Text:
     line.append(" ")
     line.append_text(_bar(row, scale, style, glyphs))
     line.append(" ")
-    length_us = row.end_us - row.start_us
-    length = "<1ms" if 0 < length_us < 1000 else duration(length_us // 1000)
-    time = "?" if row.cut else f"{length}+" if row.open else length
+    took = length(row.end_us - row.start_us)
+    time = "?" if row.cut else f"{took}+" if row.open else took
     line.append(time.rjust(_TIME_COLUMNS), style="red" if row.failed else "")
     tokens = "" if row.tokens is None else f"{row.tokens:,}"
     word = "stopped" if row.cut else "open" if row.open else "failed" if row.failed else tokens

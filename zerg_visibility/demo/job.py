@@ -17,7 +17,7 @@ from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
 from zerg_visibility.demo.graph import PLAN, READ, build_concierge
 from zerg_visibility.demo.provider import model_failures_explained, open_model
 from zerg_visibility.demo.report import DemoReport
-from zerg_visibility.errors import VisibilityError
+from zerg_visibility.errors import ConfigurationError, VisibilityError
 from zerg_visibility.settings import LOGGER_NAME
 from zerg_visibility.sinks.logfile import configure_logging
 from zerg_visibility.store.commis import CommisStore
@@ -58,17 +58,17 @@ def run_demo(path: Path, *, root: Path, model: str | None, console: Console) -> 
     _make_root(store)
     handler = VisibilityCallbackHandler(store)
     report = DemoReport(console, store, store.root / LOG_FILE)
-    report.begin(folder, model)
     config: RunnableConfig = {"callbacks": [handler], "recursion_limit": MAX_STEPS}
     question = HumanMessage(f"Inspect the folder {one_line(str(folder), 300)}.")
     jobs: list[CommisMetadata] = []
     answer = AIMessage("")
     # Somebody who has LangSmith turned on did not ask for a demo to be sent there.
     with (
-        _logging_to(report.log_file),
+        _logging_to(store, report.log_file),
         model_failures_explained(model),
         tracing_context(enabled=False),
     ):
+        report.begin(folder, model)
         graph = build_concierge(chat_model, folder, store)
         try:
             for update in graph.stream({"messages": [question]}, config, stream_mode="updates"):
@@ -95,18 +95,27 @@ def _make_root(store: CommisStore) -> None:
     try:
         store.root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise VisibilityError(
-            f"the store {store.root} cannot be made ({error.strerror}); "
-            f"give a folder that you may write to with --root"
-        ) from error
+        raise _unwritable(store, "made", error.strerror) from error
+
+
+def _unwritable(store: CommisStore, done: str, reason: object) -> VisibilityError:
+    return VisibilityError(
+        f"the store {store.root} cannot be {done} ({reason}); "
+        f"give a folder that you may write to with --root"
+    )
 
 
 @contextmanager
-def _logging_to(path: Path) -> Iterator[None]:
-    """Write Tier 3 to a file, and leave logging as it was."""
+def _logging_to(store: CommisStore, path: Path) -> Iterator[None]:
+    """Write Tier 3 to a file in the store, and leave logging as it was."""
     logger = logging.getLogger(LOGGER_NAME)
     level = logger.level
-    handler = configure_logging(path)
+    try:
+        handler = configure_logging(path)
+    except ConfigurationError as error:
+        # It speaks to programmers; whoever runs the demo can only choose another store.
+        reason = getattr(error.__cause__, "strerror", None) or error
+        raise _unwritable(store, "written to", reason) from error
     try:
         yield
     finally:

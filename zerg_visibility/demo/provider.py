@@ -17,6 +17,21 @@ REQUEST_TIMEOUT_S = 120.0
 """A server that says nothing for so long has failed."""
 
 
+def model_name(spec: str) -> str:
+    """Take the name out of `openai:NAME`.
+
+    Raises:
+        ConfigurationError: The spec has another form.
+    """
+    provider, _, name = spec.partition(":")
+    if provider != "openai" or not name.strip():
+        raise ConfigurationError(
+            f"the model {one_line(spec, 80)!r} is not known; write openai:NAME, "
+            f"such as openai:gpt-5-mini"
+        )
+    return name.strip()
+
+
 def open_model(spec: str | None) -> BaseChatModel:
     """Give the model that a user asked for.
 
@@ -29,12 +44,7 @@ def open_model(spec: str | None) -> BaseChatModel:
     """
     if spec is None:
         return OfflineModel()
-    provider, _, name = spec.partition(":")
-    if provider != "openai" or not name.strip():
-        raise ConfigurationError(
-            f"the model {one_line(spec, 80)!r} is not known; write openai:NAME, "
-            f"such as openai:gpt-5-mini"
-        )
+    name = model_name(spec)
     try:
         from langchain_openai import ChatOpenAI
     except ImportError as error:
@@ -45,9 +55,7 @@ def open_model(spec: str | None) -> BaseChatModel:
             "any text will do"
         )
     # Streamed, so that the records say when the first token came; usage then has to be asked for.
-    return ChatOpenAI(
-        model=name.strip(), streaming=True, stream_usage=True, timeout=REQUEST_TIMEOUT_S
-    )
+    return ChatOpenAI(model=name, streaming=True, stream_usage=True, timeout=REQUEST_TIMEOUT_S)
 
 
 @contextmanager

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
+import stat
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from zerg_visibility.clock import format_for_name, format_us, parse_us
+from zerg_visibility.clock import format_for_name
 from zerg_visibility.errors import (
     CommisNotFoundError,
     ConfigurationError,
@@ -33,16 +33,11 @@ from zerg_visibility.store.keys import RunKeys
 from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.store.numbering import first_free
 from zerg_visibility.store.reading import LinesRead, in_flight, read_records, read_starts
-
-UNREADABLE = "?"
-"""The name of a commis whose metadata.json cannot be read."""
+from zerg_visibility.store.unreadable import stub
 
 MAX_TOO_OLD = 100
 """Commis in a row that are too old, after which no newer one is expected: a clock step or a start
 time that somebody edited must not hide what lies behind it."""
-
-NEWBORN_S = 10.0
-"""A commis without a metadata.json is taken as just beginning for so many seconds."""
 
 
 class CommisStore(Locked):
@@ -86,13 +81,14 @@ class CommisStore(Locked):
 
         Raises:
             CommisNotFoundError: There is none.
+            OSError: It cannot be told, since this user may not read the file of the job.
         """
         number = layout.job_number(job)
         if number is not None:
             commis_id = self._jobs.read(number)
         else:
             commis_id = job if isinstance(job, str) and layout.is_own_id(job) else None
-        if commis_id is None or not self.folder(commis_id).is_dir():
+        if commis_id is None or not self._is_there(commis_id):
             raise CommisNotFoundError(f"no commis {str(job)[:80]!r} in {self.root}")
         return commis_id
 
@@ -129,6 +125,21 @@ class CommisStore(Locked):
             ) from error
         return CommisMetadata.from_json(data, commis_id)
 
+    def metadata_or_stub(self, commis_id: str, job_id: int | None = None) -> CommisMetadata:
+        """Read what is known of a commis, if need be without its metadata.json.
+
+        Everything that lists or shows commis asks here, so that all say the same.
+
+        Args:
+            commis_id: Which.
+            job_id: The number under which it was found, which decides over what the file says.
+        """
+        try:
+            found = self.metadata(commis_id)
+        except MetadataUnreadableError as error:
+            return stub(self.folder(commis_id), commis_id, job_id, str(error))
+        return found if job_id is None else replace(found, job_id=job_id)
+
     def recent(
         self,
         *,
@@ -140,20 +151,28 @@ class CommisStore(Locked):
         """Yield commis from the newest job to the oldest, at a cost per commis yielded or skipped.
 
         A commis whose metadata.json cannot be read is yielded as `lost`, with the reason as its
-        error.
+        error. One whose job file this user may not read cannot be told, and is left out.
 
         Args:
             status: Only those that stand so.
             since_us: Only those created after this moment, in microseconds since 1970.
             owner: Only those of this owner, if any_owner is False.
             any_owner: Whether to show all owners' commis, which is for operators.
+
+        Raises:
+            OSError: This user may not read which jobs there are.
         """
         too_old = 0
         for job_id in range(self.newest_job(), 0, -1):
-            commis_id = self._jobs.read(job_id)
-            if commis_id is None or not self.folder(commis_id).is_dir():
+            try:
+                commis_id = self._jobs.read(job_id)
+            except PermissionError:
+                if not os.access(self.root / layout.JOBS, os.X_OK):
+                    raise  # none can be read, which is not the same as none
+                continue  # of a user with a narrower umask; it must not hide the others
+            if commis_id is None or not self._is_there(commis_id):
                 continue  # its writer died before it had a directory, or it was pruned
-            found = self._metadata_or_stub(commis_id, job_id)
+            found = self.metadata_or_stub(commis_id, job_id)
             if since_us is not None and (found.started_us or 0) < since_us:
                 too_old += 1
                 if too_old == MAX_TOO_OLD:
@@ -166,7 +185,11 @@ class CommisStore(Locked):
                 yield found
 
     def newest_job(self) -> int:
-        """Give the highest job id so far; 0 if there is none."""
+        """Give the highest job id so far; 0 if there is none.
+
+        Raises:
+            OSError: This user may not read which there are.
+        """
         return self._jobs.newest()
 
     # -- reading ---------------------------------------------------------------------------------
@@ -301,30 +324,18 @@ class CommisStore(Locked):
     def commis_of_key(self, key: str, *, on_disk: bool) -> str | None:
         """Give the commis of a resumable run, if it was seen before and is still stored."""
         commis_id = self._keys.find(key, on_disk=on_disk)
-        return commis_id if commis_id and self.folder(commis_id).is_dir() else None
+        return commis_id if commis_id and self._is_there(commis_id) else None
 
     # -- inside ----------------------------------------------------------------------------------
 
-    def _metadata_or_stub(self, commis_id: str, job_id: int) -> CommisMetadata:
+    def _is_there(self, commis_id: str) -> bool:
         try:
-            return replace(self.metadata(commis_id), job_id=job_id)
-        except MetadataUnreadableError as error:
-            return CommisMetadata(
-                commis_id=commis_id,
-                job_id=job_id,
-                name=UNREADABLE,
-                status="running" if self._is_newborn(commis_id) else "lost",
-                created_at=_created_at(commis_id),
-                error=str(error),
-            )
-
-    def _is_newborn(self, commis_id: str) -> bool:
-        folder = self.folder(commis_id)
-        try:
-            age_s = time.time() - folder.stat().st_mtime
+            mode = os.stat(self.folder(commis_id)).st_mode  # noqa: PTH116 - is_dir differs by version
+        except PermissionError:
+            return True  # it may be; reading it will say why it cannot be read
         except OSError:
             return False
-        return age_s < NEWBORN_S and not (folder / layout.METADATA).exists()
+        return stat.S_ISDIR(mode)
 
     def _make_folder(self, wanted: str) -> str:
         parent = self.root / layout.COMMIS
@@ -380,11 +391,3 @@ def _check_mode(mode: object) -> None:
             f"mode={mode!r} is not one under which the owner can read and write; "
             f"give permission bits in octal, such as 0o600"
         )
-
-
-def _created_at(commis_id: str) -> str | None:
-    date, _, clock = commis_id[:19].partition("T")
-    try:
-        return format_us(parse_us(f"{date}T{clock.replace('-', ':')}"))
-    except ValueError:
-        return None

@@ -29,7 +29,11 @@ class JobNumbers(Locked):
         self._next = 1
 
     def read(self, job_id: int) -> str | None:
-        """Give the commis id of a job; None if there is none, or its writer died while writing."""
+        """Give the commis id of a job; None if there is none, or its writer died while writing.
+
+        Raises:
+            OSError: This user may not read it.
+        """
         try:
             text = layout.job_file(self._root, job_id).read_text().strip()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError, UnicodeDecodeError):
@@ -42,12 +46,15 @@ class JobNumbers(Locked):
         Found in a number of steps that hardly grows with the store. That needs numbers without
         gaps: whoever deletes a commis has to leave its file here. Only where the first ones are
         gone, as after the whole root was deleted under a running process, is the folder read.
+
+        Raises:
+            OSError: This user may not read the folder, which is not the same as an empty one.
         """
         if self._taken(1):
             return first_free(self._taken, 1) - 1
         try:
             names = os.listdir(self._root / layout.JOBS)  # noqa: PTH208 - names are all it takes
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return 0
         return max((layout.job_number(name) or 0 for name in names), default=0)
 

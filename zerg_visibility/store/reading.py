@@ -26,15 +26,19 @@ class LinesRead(Generic[ItemT]):
         items: What could be read, in the order of the file.
         unreadable: Lines that are not valid, a torn last line not among them.
         torn: Whether the last line is unfinished: somebody is writing it, or died doing so.
+        problem: Why the file cannot be read at all, if it cannot.
     """
 
     items: tuple[ItemT, ...]
     unreadable: int = 0
     torn: bool = False
+    problem: str | None = None
 
     @property
     def remark(self) -> str | None:
-        """A sentence on what was skipped; None if nothing was."""
+        """A sentence on what was skipped or cannot be read; None if nothing was."""
+        if self.problem is not None:
+            return f"{self.problem}."
         parts = []
         if self.unreadable:
             lines = "line is" if self.unreadable == 1 else "lines are"
@@ -45,13 +49,30 @@ class LinesRead(Generic[ItemT]):
 
 
 def read_records(path: Path) -> LinesRead[Record]:
-    """Read a metrics.jsonl; a missing file reads as empty."""
+    """Read a metrics.jsonl; a missing file reads as empty.
+
+    Raises:
+        OSError: It is there and cannot be read.
+    """
     return _read(path, record_from_dict)
 
 
 def read_starts(path: Path) -> LinesRead[CallStart]:
-    """Read a started.jsonl; a missing file reads as empty."""
+    """Read a started.jsonl; a missing file reads as empty.
+
+    Raises:
+        OSError: It is there and cannot be read.
+    """
     return _read(path, CallStart.from_dict)
+
+
+def read_or_say(read: Callable[[Path], LinesRead[ItemT]], path: Path) -> LinesRead[ItemT]:
+    """Read a file in one of the ways above; one that cannot be read is empty, with the reason."""
+    try:
+        return read(path)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        return LinesRead((), problem=f"{path.name} cannot be read ({reason})")
 
 
 def in_flight(

@@ -17,7 +17,7 @@ from langchain_core.tools import ToolException
 
 from zerg_visibility import words
 from zerg_visibility.errors import FileNotInCommisError
-from zerg_visibility.store.layout import METADATA, STARTED
+from zerg_visibility.store.layout import METADATA, METRICS, STARTED
 from zerg_visibility.tools.access import ConciergeView
 from zerg_visibility.tools.window import window_start_us, window_text
 
@@ -101,7 +101,8 @@ def _sources(view: ConciergeView, since_us: int) -> Iterator[_Source]:
     for metadata in view.recent(since_us=since_us):
         job_id, commis_id = metadata.job_id, metadata.commis_id
         yield _Source(job_id, commis_id, "task", metadata.task)
-        for name in view.store.files(commis_id):
+        # Of a folder that may not be entered no name is known; opening one then says so.
+        for name in view.store.files(commis_id) or [METRICS]:
             if name not in {METADATA, STARTED}:
                 yield _Source(job_id, commis_id, name)
 
@@ -127,6 +128,9 @@ def _search_batch(
                     file = view.store.open_file(source.commis_id, source.name)
                 except FileNotInCommisError:
                     continue  # gone since it was listed
+                except PermissionError:
+                    found.partly.append(source.label)
+                    continue  # one that may not be read must not hide what is in the others
                 descriptors.append(files.enter_context(file).fileno())
                 asked.append({"fd": descriptors[-1]})
             opened.append(source)

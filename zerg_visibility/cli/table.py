@@ -1,0 +1,58 @@
+"""A table on a terminal that gives up its lesser columns before it cuts the ones that matter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.cells import cell_len
+from rich.table import Table
+from rich.text import Text
+
+TASK_LEAST = 18
+"""A task of fewer columns says nothing, so another column is left out for it."""
+
+LEFT_OUT_FIRST = ("tool", "llm", "tokens", "fail", "age", "name")
+"""What is left out on a narrow terminal, the least important first."""
+
+_NUMERIC = frozenset({"job", "time", "llm", "tool", "fail", "tokens", "age"})
+
+
+def table_of(rows: Sequence[Mapping[str, Text]], width: int) -> Table:
+    """Lay out commis so that each is one line.
+
+    Args:
+        rows: The cells of each by their headings; all have the same, and one of them is `task`.
+        width: Columns of the terminal.
+    """
+    wide = width >= 100
+    gap, name_most = (2, 24) if wide else (1, 12)
+    widths = {
+        heading: max(cell_len(heading), *(row[heading].cell_len for row in rows))
+        for heading in rows[0]
+    }
+    widths["name"] = min(widths["name"], name_most)
+    headings = _that_fit(widths, width, gap)
+    table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, expand=True, header_style="dim")
+    for heading in headings:
+        is_task = heading == "task"
+        table.add_column(
+            heading,
+            justify="right" if heading in _NUMERIC else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            ratio=1 if is_task else None,
+            width=None if is_task else widths[heading],
+        )
+    for row in rows:
+        table.add_row(*(row[heading] for heading in headings))
+    return table
+
+
+def _that_fit(widths: Mapping[str, int], width: int, gap: int) -> list[str]:
+    headings = list(widths)
+    needed = {**widths, "task": min(widths["task"], TASK_LEAST)}
+    for lesser in LEFT_OUT_FIRST:
+        if sum(needed[heading] + gap for heading in headings) - gap <= width:
+            break
+        headings.remove(lesser)
+    return headings

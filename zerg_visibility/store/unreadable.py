@@ -1,0 +1,56 @@
+"""What is known of a commis whose metadata.json cannot be read."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from zerg_visibility.clock import format_us, parse_us
+from zerg_visibility.store.metadata import CommisMetadata
+
+UNREADABLE = "?"
+"""The name of such a commis."""
+
+NEWBORN_S = 10.0
+"""A commis without a metadata.json is taken as just beginning for so many seconds."""
+
+
+def stub(folder: Path, commis_id: str, job_id: int | None, error: str) -> CommisMetadata:
+    """Say of a commis what its directory tells: `running` if it is just being born, else `lost`.
+
+    Args:
+        folder: Its directory.
+        commis_id: The name of it.
+        job_id: Its number, where it is known.
+        error: Why metadata.json cannot be read.
+    """
+    created_us = _created_us(commis_id)
+    return CommisMetadata(
+        commis_id=commis_id,
+        job_id=job_id,
+        name=UNREADABLE,
+        status="running" if _is_newborn(folder, created_us) else "lost",
+        created_at=None if created_us is None else format_us(created_us),
+        error=error,
+    )
+
+
+def _is_newborn(folder: Path, created_us: int | None) -> bool:
+    # By its name, since every file that comes or goes renews the modification time of the folder.
+    if created_us is None or abs(time.time() - created_us / 1e6) > NEWBORN_S:
+        return False
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - names are all it takes
+    except OSError:
+        return False
+    # metadata.json is its first file; with a dot begins the name under which that is written.
+    return all(name.startswith(".") for name in names)
+
+
+def _created_us(commis_id: str) -> int | None:
+    date, _, clock = commis_id[:19].partition("T")
+    try:
+        return parse_us(f"{date}T{clock.replace('-', ':')}")
+    except ValueError:
+        return None
