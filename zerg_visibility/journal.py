@@ -102,9 +102,13 @@ class Journal(Locked):
                 raise FileNotFoundError("the directory of this commis could not be created")
             self._metrics.emit(record)
         except BaseException:
-            with self._lock:
-                self.dropped += 1
+            self.count_dropped()
             raise
+
+    def count_dropped(self) -> None:
+        """Count a record that was lost before there was one to write."""
+        with self._lock:
+            self.dropped += 1
 
     @property
     def stores_outputs(self) -> bool:
@@ -196,4 +200,6 @@ def _numbered(folder: Path) -> int:
         names = [path.name for path in folder.iterdir()]
     except OSError:
         return 0
-    return max((int(name.split("_", 1)[0]) for name in names if name[:1].isdecimal()), default=0)
+    numbers = [name.partition("_")[0] for name in names]
+    # A file that somebody else has put there has no say.
+    return max((int(one) for one in numbers if one.isdecimal() and len(one) < 19), default=0)

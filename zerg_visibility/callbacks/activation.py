@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 from langchain_core.tracers.context import register_configure_hook
@@ -44,4 +44,7 @@ def visibility(
     try:
         yield handler
     finally:
-        active_handler.reset(token)
+        # A server may step an async generator in tasks of its own: where the block is left in
+        # another context than it was entered in, there is nothing to put back.
+        with suppress(ValueError):
+            active_handler.reset(token)

@@ -12,7 +12,8 @@ from langgraph.callbacks import GraphCallbackHandler, GraphInterruptEvent
 from langgraph.errors import GraphBubbleUp, ParentCommand
 
 from zerg_visibility.arguments import expect, expect_functions, expect_store
-from zerg_visibility.callbacks.outcomes import output_text, read_outcome
+from zerg_visibility.callbacks.context import current_commis
+from zerg_visibility.callbacks.outcomes import Outcome, output_text, read_outcome
 from zerg_visibility.callbacks.recorder import Recorder
 from zerg_visibility.callbacks.runs import OpenCall, RunId
 from zerg_visibility.callbacks.starts import (
@@ -141,28 +142,28 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         try:
             self.tracker.open_chain(run_id.int, parent_run_id.int if parent_run_id else None)
         except Exception as failure:
-            self._failed("on_chain_start", failure)
+            self._failed("handle on_chain_start", failure)
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **_: Any) -> None:
         """Note that a chain run has ended; the commis's own one says what it returned."""
         try:
             self.tracker.close_chain(run_id.int, outputs, None)
         except Exception as failure:
-            self._failed("on_chain_end", failure)
+            self._failed("handle on_chain_end", failure)
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
         """Note that a chain run has failed; what failed is recorded by the calls themselves."""
         try:
             self.tracker.close_chain(run_id.int, None, error)
         except Exception as failure:
-            self._failed("on_chain_error", failure)
+            self._failed("handle on_chain_error", failure)
 
     def on_interrupt(self, event: GraphInterruptEvent) -> None:
         """Note that a commis which runs on its own waits for a human; nested ones raise."""
         try:
             self.tracker.note_interrupt(event.run_id.int if event.run_id else None)
         except Exception as failure:
-            self._failed("on_interrupt", failure)
+            self._failed("handle on_interrupt", failure)
 
     # -- models -----------------------------------------------------------------------------------
 
@@ -193,7 +194,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
                 call, call.name or call.shown(serialized_name(serialized, name)) or "model"
             )
         except Exception as failure:
-            self._failed("on_chat_model_start", failure)
+            self._failed("handle on_chat_model_start", failure, dropped=1)
 
     # Old-style models have prompts where chat models have messages; nothing else differs.
     on_llm_start = on_chat_model_start  # type: ignore[assignment]
@@ -211,7 +212,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
             message = getattr(chunk, "message", None)
             self.tracker.note_token(run_id.int, getattr(message, "usage_metadata", None))
         except Exception as failure:
-            self._failed("on_llm_new_token", failure)
+            self._failed("handle on_llm_new_token", failure)
 
     def on_stream_event(self, event: Any, *, run_id: UUID, **_: Any) -> None:
         """Note when the first content came, under LangGraph's version 3 of streaming."""
@@ -219,7 +220,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
             if isinstance(event, dict) and event.get("event") == "content-block-delta":
                 self.tracker.note_token(run_id.int)
         except Exception as failure:
-            self._failed("on_stream_event", failure)
+            self._failed("handle on_stream_event", failure)
 
     def on_llm_end(self, response: Any, *, run_id: UUID, **_: Any) -> None:
         """Record a finished model call."""
@@ -227,10 +228,15 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
             ended_ns = self.clock.monotonic_ns()
             call = self.tracker.take(run_id.int)
             if call is not None:
-                self._recorder.llm_call(call, ended_ns, read_answer(response), None)
+                try:
+                    answer = read_answer(response)
+                except Exception as failure:  # an odd answer must not cost its record
+                    self._failed("read a model's answer", failure)
+                    answer = Answer()
+                self._recorder.llm_call(call, ended_ns, answer, None)
                 self.tracker.end_if_root(call)
         except Exception as failure:
-            self._failed("on_llm_end", failure)
+            self._failed("handle on_llm_end", failure, dropped=1)
 
     def on_llm_error(
         self, error: BaseException, *, run_id: UUID, response: Any = None, **_: Any
@@ -238,7 +244,11 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         """Record a failed model call, with the tokens that had arrived."""
         try:
             ended_ns = self.clock.monotonic_ns()
-            answer = read_answer(response)
+            try:
+                answer = read_answer(response)
+            except Exception as failure:
+                self._failed("read a model's answer", failure)
+                answer = Answer()
             if self._is_set_aside(error, run_id.int, ended_ns, answer):
                 return
             call = self.tracker.take(run_id.int)
@@ -249,7 +259,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
                 self._recorder.llm_call(call, ended_ns, answer, _reason(error, call.redact))
             self.tracker.end_if_root(call)
         except Exception as failure:
-            self._failed("on_llm_error", failure)
+            self._failed("handle on_llm_error", failure, dropped=1)
 
     # -- tools ------------------------------------------------------------------------------------
 
@@ -279,7 +289,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
             call.name = call.shown(serialized_name(serialized, name)) or "tool"
             self.tracker.start(call, call.name)
         except Exception as failure:
-            self._failed("on_tool_start", failure)
+            self._failed("handle on_tool_start", failure, dropped=1)
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **_: Any) -> None:
         """Record a finished tool call; a tool may report its failure in its answer."""
@@ -288,7 +298,11 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
             call = self.tracker.take(run_id.int)
             if call is None:
                 return
-            outcome = read_outcome(output)
+            try:
+                outcome = read_outcome(output)
+            except Exception as failure:
+                self._failed("read a tool's answer", failure)
+                outcome = Outcome()
             call.tool_call_id = call.tool_call_id or outcome.tool_call_id
             stored = self._output_file(call, output)
             error = None
@@ -297,7 +311,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
             self._recorder.tool_call(call, ended_ns, error, stored)
             self.tracker.end_if_root(call)
         except Exception as failure:
-            self._failed("on_tool_end", failure)
+            self._failed("handle on_tool_end", failure, dropped=1)
 
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
         """Record a failed tool call; an interrupt or a handoff is no failure."""
@@ -315,13 +329,16 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
                 self._recorder.tool_call(call, ended_ns, _reason(error, call.redact))
             self.tracker.end_if_root(call)
         except Exception as failure:
-            self._failed("on_tool_error", failure)
+            self._failed("handle on_tool_error", failure, dropped=1)
 
     # -- inside -----------------------------------------------------------------------------------
 
-    def _failed(self, hook: str, failure: Exception) -> None:
+    def _failed(self, doing: str, failure: Exception, dropped: int = 0) -> None:
         """Keep from the graph what went wrong in a hook: it is counted and logged instead."""
-        self.faults.note(f"handle {hook}", failure)
+        self.faults.note(doing, failure, dropped=dropped)
+        commis = current_commis.get()
+        if dropped and commis is not None and commis.owner is self.tracker:
+            commis.journal.count_dropped()
         if self.raise_error:
             raise failure
 

@@ -147,4 +147,4 @@ class Recorder(Locked):
         self.emit(record, call.journal, is_mine=call.journal is not None)
         context = call.context
         if context is not None and context.ended and context.on_late_record is not None:
-            context.on_late_record()
+            context.on_late_record(record)

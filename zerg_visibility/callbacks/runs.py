@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 from zerg_visibility.callbacks.usage import Answer
 from zerg_visibility.clock import format_for_name
 from zerg_visibility.journal import Journal
-from zerg_visibility.records import CommisRunRecord
+from zerg_visibility.records import CommisRunRecord, Record
 from zerg_visibility.redaction import Redact
 from zerg_visibility.words import one_line
 
@@ -218,7 +218,7 @@ class CommisContext:
         self.interrupted = False
         """Whether its graph stopped to wait for a human without raising."""
         self.ended = False
-        self.on_late_record: Callable[[], None] | None = None
+        self.on_late_record: Callable[[Record], None] | None = None
         """Called for each record that comes after the segment has ended."""
         self.watchers: set[Watcher] = set()
         """Others that see its events too."""

@@ -70,6 +70,12 @@ class RunTable(Locked):
             entry.context.open_calls.discard(entry)
         return entry
 
+    def oldest(self) -> tuple[RunId, OpenRun]:
+        """Give the run that started first of those that are open."""
+        with self._lock:
+            run_id = next(iter(self._entries))
+            return run_id, self._entries[run_id]
+
     def sweep_chains(self, root: RootRun) -> None:
         """Take out the chain runs that a root left behind; LangChain did not report their end."""
         while root.chains:

@@ -23,6 +23,9 @@ from zerg_visibility.redaction import Redact
 from zerg_visibility.store import layout
 from zerg_visibility.store.commis import CommisStore
 
+MAX_OPEN_RUNS = 50_000
+"""Runs that are open at once; beyond it, the oldest is taken for one whose end was not reported."""
+
 STOPPED_BY_TIME = (TimeoutError, NodeTimeoutError)
 """LangGraph's NodeTimeoutError is no TimeoutError."""
 
@@ -74,6 +77,8 @@ class Tracker(Locked):
             commis.run_id = run_id
             entry.commis = commis
         self._runs.add_chain(run_id, entry)
+        if len(self._runs) > MAX_OPEN_RUNS:
+            self._make_room()
 
     def close_chain(self, run_id: RunId, outputs: Any, error: BaseException | None) -> None:
         """Note that a chain run has ended, and settle what that ends with it."""
@@ -116,7 +121,11 @@ class Tracker(Locked):
             call.journal = self._concierge_journal(root)
         elif commis.owner is self:
             call.journal = commis.journal
-        call.redact = self._redact if call.journal is None else call.journal.redact
+        if call.journal is not None:
+            call.redact = call.journal.redact
+        elif commis is not None:
+            # Another handler owns the commis; what it wants hidden is not for our sinks either.
+            call.redact = _both(commis.journal.redact, self._redact)
         node = metadata.get("langgraph_node")
         call.node = node if isinstance(node, str) else None
         call.tool_call_id = tool_call_id
@@ -134,6 +143,8 @@ class Tracker(Locked):
     def start(self, call: OpenCall, name: str) -> None:
         """Put a call into the table, and into started.jsonl under this name."""
         self._runs.add_call(call)
+        if len(self._runs) > MAX_OPEN_RUNS:
+            self._make_room()
         call.start_us = self._clock.wall_us()
         if call.context is not None and call.journal is not None:
             try:
@@ -278,6 +289,18 @@ class Tracker(Locked):
                 call.stopped_ns = self._clock.monotonic_ns()
                 call.cut = isinstance(error, asyncio.CancelledError)
 
+    def _make_room(self) -> None:
+        """End what started first: most likely LangChain never reported its end.
+
+        It does not for a model call that is cancelled, which nothing may enclose to tell us so.
+        """
+        while len(self._runs) > MAX_OPEN_RUNS:
+            run_id, entry = self._runs.oldest()
+            if isinstance(entry, OpenCall):
+                self.close_call(entry, "cancelled")
+            else:
+                self._runs.pop_chain(run_id)
+
     def _end_root(self, root: RootRun, error: BaseException | None) -> None:
         """Sweep what a root run left open, and close its file."""
         reason = "timeout" if isinstance(error, STOPPED_BY_TIME) else "cancelled"
@@ -300,6 +323,10 @@ class Tracker(Locked):
                 if root.concierge_id is not None:
                     root.journal.open(layout.concierge_dir(self._store.root, root.concierge_id))
             return root.journal
+
+
+def _both(first: Redact, then: Redact) -> Redact:
+    return lambda text: then(first(text))
 
 
 def _parent_span(parent: OpenRun | None, commis: CommisContext | None, root: RootRun) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 from zerg_visibility.clock import format_for_name, format_us
@@ -54,6 +54,13 @@ class Beginning:
     start_us: int
 
 
+class RunningSegment(Protocol):
+    """What a dossier needs to know of a segment that is running."""
+
+    execution: object
+    """Stands for the execution of a task that it is part of; None on its own."""
+
+
 class Dossier(Locked):
     """A commis as this process knows it; made by `create` or `reopen`.
 
@@ -78,7 +85,7 @@ class Dossier(Locked):
         self._tried_at = time.monotonic()
         self._worked_us = 1000 * (metadata.duration_ms or 0)
         self._dropped_before = metadata.dropped_records
-        self._open_segments: list[object] = []
+        self._open_segments: list[RunningSegment] = []
 
     @property
     def commis_id(self) -> str:
@@ -158,11 +165,15 @@ class Dossier(Locked):
             dossier._worked_us += _unfinished_us(metadata, records)
         return dossier
 
-    def begin_segment(self, segment: object, start_us: int, first: bool) -> None:
+    def runs_in(self, execution: object) -> bool:
+        """Say whether one of its segments is running that belongs to an execution of a task."""
+        return any(segment.execution is execution for segment in list(self._open_segments))
+
+    def begin_segment(self, segment: RunningSegment, start_us: int, first: bool) -> None:
         """Note that a segment starts.
 
         Args:
-            segment: Any object that stands for it.
+            segment: Stands for it.
             start_us: Microseconds since 1970.
             first: Whether the commis was made for it.
 
@@ -189,7 +200,7 @@ class Dossier(Locked):
                 host=mark.host,
             )
 
-    def end_segment(self, segment: object, record: CommisRunRecord, worked_us: int) -> None:
+    def end_segment(self, segment: RunningSegment, record: CommisRunRecord, worked_us: int) -> None:
         """Note that a segment has ended, and how.
 
         Args:
@@ -222,14 +233,16 @@ class Dossier(Locked):
             if idle:
                 self.journal.close()
 
-    def save(self) -> None:
-        """Write metadata.json with the latest totals.
+    def save_late(self) -> None:
+        """Write metadata.json with the latest totals, unless another process has gone on since.
 
         Raises:
             OSError: It could not be written.
         """
         self._materialise()
         with self._lock:
+            if self._is_continued_elsewhere():
+                return  # whoever it is reads metrics.jsonl, and has more to say than this one
             self._save()
 
     def store_result(self, text: str) -> None:
@@ -261,6 +274,20 @@ class Dossier(Locked):
         )
         if self._on_disk:
             self._store.save_metadata(self.metadata)
+
+    def _is_continued_elsewhere(self) -> bool:
+        if not self._on_disk:
+            return False
+        try:
+            written = self._store.written_metadata(self.commis_id)
+        except MetadataUnreadableError:
+            return False
+        ours = self.metadata
+        return (written.segments, written.pid, written.pid_started) != (
+            ours.segments,
+            ours.pid,
+            ours.pid_started,
+        )
 
     def _open_journal(self) -> None:
         self._on_disk = True

@@ -34,6 +34,7 @@ class RunIdentity:
         thread_id: The LangGraph thread, if there is one.
         checkpointed: Whether another process may resume it.
         node: The node that runs the commis, if one does.
+        execution: Stands for the one execution of a tool call or LangGraph task that it is part of.
     """
 
     key: str | None
@@ -41,28 +42,37 @@ class RunIdentity:
     thread_id: str | None
     checkpointed: bool
     node: str | None
+    execution: object
 
 
-def identify(config: RunnableConfig | None, given: Any) -> RunIdentity:
+def identify(
+    config: RunnableConfig | None, given: Any, name: str | None, owner_id: str | None
+) -> RunIdentity:
     """Identify the run that is about to start from the LangGraph task it is started in.
 
     LangGraph keeps thread, checkpoint namespace and task id the same over interrupts, retries and
     `invoke(None)`, and gives new ones to loops, new turns and `Send` branches. A node function may
-    run several commis, so their order within one execution of the task belongs to the key too.
+    run several commis, so their order within one execution of the task belongs to the key too. Name
+    and owner do as well: threads of several applications may have the same id, and nobody's commis
+    may go on as somebody else's.
 
     Args:
         config: The config that the graph is called with.
         given: The graph's input.
+        name: The commis's name, if it does not have that of its node.
+        owner_id: Whose it is.
     """
+    # A prefix, so that no name can be taken for no name.
+    whose = tuple("-" if text is None else f"={text}" for text in (name, owner_id))
     try:
         ambient = get_config()
         info = get_runtime().execution_info
     except (RuntimeError, KeyError, AttributeError):
         info = None
     if info is None:
-        return _on_its_own(config, given)
+        return _on_its_own(config, given, whose)
     call_id = tool_call_id.get()
-    task = (str(info.thread_id), info.checkpoint_ns, info.task_id, call_id or "")
+    task = (str(info.thread_id), info.checkpoint_ns, info.task_id, call_id or "", *whose)
     order = 0 if call_id is not None else _executions.order(task, info)
     node = ambient.get("metadata", {}).get("langgraph_node")
     return RunIdentity(
@@ -72,18 +82,20 @@ def identify(config: RunnableConfig | None, given: Any) -> RunIdentity:
         # The key under which LangGraph hands the checkpointer to subgraphs.
         checkpointed=bool(ambient.get("configurable", {}).get("__pregel_checkpointer")),
         node=node if isinstance(node, str) else None,
+        execution=info,
     )
 
 
-def _on_its_own(config: RunnableConfig | None, given: Any) -> RunIdentity:
+def _on_its_own(config: RunnableConfig | None, given: Any, whose: tuple[str, ...]) -> RunIdentity:
     """Identify a commis that nothing encloses: it goes on only if it is resumed on its thread."""
     thread_id = (config or {}).get("configurable", {}).get("thread_id")
     return RunIdentity(
-        key=None if thread_id is None else _hash(str(thread_id), "", "", "", ""),
+        key=None if thread_id is None else _hash(str(thread_id), "", "", "", *whose, ""),
         may_continue=given is None or isinstance(given, Command),
         thread_id=None if thread_id is None else str(thread_id),
         checkpointed=thread_id is not None,
         node=None,
+        execution=None,
     )
 
 

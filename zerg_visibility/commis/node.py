@@ -157,9 +157,11 @@ class WatchedGraph(_Graph):
                     latest.see(chunk)
                 yield chunk
         except BaseException as error:
-            with segment.active:
-                chunks.close()
-            segment.end(error, has_own_limit=limited)
+            try:
+                with segment.active:
+                    chunks.close()
+            finally:
+                segment.end(error, has_own_limit=limited)
             raise
         segment.end(None, has_own_limit=limited)
         if latest is not None and latest.found:
@@ -191,9 +193,11 @@ class WatchedGraph(_Graph):
                     latest.see(chunk)
                 yield chunk
         except BaseException as error:
-            with segment.active:
-                await chunks.aclose()
-            segment.end(error, has_own_limit=limited)
+            try:
+                with segment.active:
+                    await chunks.aclose()
+            finally:  # closing may be cancelled itself
+                segment.end(error, has_own_limit=limited)
             raise
         segment.end(None, has_own_limit=limited)
         if latest is not None and latest.found:

@@ -73,8 +73,11 @@ def _open(
     config: RunnableConfig | None,
 ) -> Segment:
     store = options.store or handler.store
-    identity = identify(config, given)
     redact = handler.redact if options.redact is None else safely(options.redact, handler.faults)
+    # What is to be redacted may stand in an error of the user's own functions.
+    withheld = redact is not str
+    owner_id = _owner(options, handler, config, withheld=withheld)
+    identity = identify(config, given, options.name, owner_id)
     outer = current_commis.get()
     span_id = uuid4().hex[16:]
     enclosing = handler.tracker.enclosing(parent_run_id)
@@ -91,8 +94,8 @@ def _open(
     def create() -> Dossier:
         beginning = Beginning(
             name=one_line(redact(options.name or identity.node or graph_name), 100) or "commis",
-            task=redact(_task(options, handler, given)),
-            owner_id=_owner(options, handler, config),
+            task=redact(_task(options, handler, given, withheld=withheld)),
+            owner_id=owner_id,
             parent_commis_id=None if outer is None else outer.commis_id,
             concierge_id=root.concierge_id,
             trace_id=root.trace_id,
@@ -105,10 +108,12 @@ def _open(
     known = None
     if identity.key is not None and identity.may_continue:
         known = store.commis_of_key(identity.key, on_disk=identity.checkpointed)
-    if known is None:
+    beside = known is not None and shelf.is_at_work(store, known, identity.execution)
+    if known is None or beside:
         dossier = create()
         shelf.put(store, dossier)
-        if identity.key is not None:
+        # Some servers give parallel tool calls one id. The first of them is found by it.
+        if identity.key is not None and not beside:
             _remember(store, identity, dossier, handler)
     else:
         dossier = shelf.take(
@@ -127,7 +132,8 @@ def _open(
         outer=outer,
         span_id=span_id,
         parent_span_id=parent_span_id,
-        first=known is None,
+        first=known is None or beside,
+        execution=identity.execution,
     )
 
 
@@ -145,7 +151,11 @@ def _remember(
 
 
 def _owner(
-    options: CommisOptions, handler: VisibilityCallbackHandler, config: RunnableConfig | None
+    options: CommisOptions,
+    handler: VisibilityCallbackHandler,
+    config: RunnableConfig | None,
+    *,
+    withheld: bool,
 ) -> str | None:
     if not callable(options.owner_id):
         return options.owner_id
@@ -154,17 +164,19 @@ def _owner(
         # What is no text, or has no form in a file, could be read as somebody else's.
         return owner if owner is None or is_storable(owner) else UNKNOWN_OWNER
     except Exception as error:
-        handler.faults.note("tell whose a commis is", error)
+        handler.faults.note("tell whose a commis is", error, withheld=withheld)
         return UNKNOWN_OWNER
 
 
-def _task(options: CommisOptions, handler: VisibilityCallbackHandler, given: Any) -> str:
+def _task(
+    options: CommisOptions, handler: VisibilityCallbackHandler, given: Any, *, withheld: bool
+) -> str:
     try:
         if options.task is not None:
             return str(options.task(given))
         return task_text(given)
     except Exception as error:
-        handler.faults.note("make a task text of a commis's input", error)
+        handler.faults.note("make a task text of a commis's input", error, withheld=withheld)
         return ""
 
 

@@ -19,7 +19,7 @@ from zerg_visibility.commis.dossier import Dossier
 from zerg_visibility.commis.options import CommisOptions
 from zerg_visibility.commis.shelf import shelf
 from zerg_visibility.commis.texts import result_text, thread_lines
-from zerg_visibility.records import CommisRunRecord, CommisStatus
+from zerg_visibility.records import CommisRunRecord, CommisStatus, Record
 from zerg_visibility.redaction import error_text
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.metadata import CommisMetadata
@@ -40,6 +40,7 @@ class Segment:
         span_id: 16 hex digits of its own span.
         parent_span_id: The span that started it.
         first: Whether the commis begins with it.
+        execution: Stands for the execution of a task that it is part of; None on its own.
     """
 
     def __init__(
@@ -56,8 +57,10 @@ class Segment:
         span_id: str,
         parent_span_id: str | None,
         first: bool,
+        execution: object = None,
     ) -> None:
         self.config = config
+        self.execution = execution
         self.result: str | None = None
         """Its result as text, once it has ended with a state."""
         self._dossier = dossier
@@ -135,8 +138,12 @@ class Segment:
 
     def _close(self, reason: str, record: CommisRunRecord, outer: Any) -> None:
         self._context.ended = True
-        self._context.on_late_record = self._dossier.save
+        self._context.on_late_record = self._take_late
         self._handler.tracker.end_commis(self._context, reason, record, outer)
+
+    def _take_late(self, record: Record) -> None:
+        """Add up a call that came after the end: of a tool that nobody could stop in time."""
+        self._guarded("add up a late call", shelf.take_late, self._store, self._dossier, record)
 
     def _status(self, error: BaseException | None, has_own_limit: bool) -> CommisStatus:
         if error is None:
@@ -166,7 +173,11 @@ class Segment:
         try:
             text = result_text(state, self._given) if give is None else give(state)
         except Exception as failure:
-            self._handler.faults.note("make a result text of a commis's state", failure)
+            self._handler.faults.note(
+                "make a result text of a commis's state",
+                failure,
+                withheld=journal.redact is not str,
+            )
             text = result_text(state, self._given) if give is not None else str(state)
         self.result = journal.redact(str(text))
         if "result" in self._options.capture:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from weakref import WeakValueDictionary
 
 from zerg_visibility.commis.dossier import Dossier
 from zerg_visibility.locking import Locked
+from zerg_visibility.records import Record
 from zerg_visibility.store.commis import CommisStore
 
 
@@ -15,6 +17,7 @@ class DossierShelf(Locked):
     def __init__(self) -> None:
         super().__init__()
         self._open: dict[tuple[str, str], Dossier] = {}
+        self._latest: WeakValueDictionary[tuple[str, str], Dossier] = WeakValueDictionary()
 
     def take(self, store: CommisStore, commis_id: str, load: Callable[[], Dossier]) -> Dossier:
         """Give the open dossier of a commis, else load it."""
@@ -22,19 +25,43 @@ class DossierShelf(Locked):
         with self._lock:
             dossier = self._open.get(key)
             if dossier is None:
-                dossier = self._open[key] = load()
+                dossier = self._open[key] = self._latest[key] = load()
             return dossier
 
     def put(self, store: CommisStore, dossier: Dossier) -> None:
         """Note that a new commis is open."""
+        key = (str(store.root), dossier.commis_id)
         with self._lock:
-            self._open[(str(store.root), dossier.commis_id)] = dossier
+            self._open[key] = self._latest[key] = dossier
+
+    def is_at_work(self, store: CommisStore, commis_id: str, execution: object) -> bool:
+        """Say whether a segment of a commis is running that belongs to a given execution."""
+        with self._lock:
+            dossier = self._open.get((str(store.root), commis_id))
+        return dossier is not None and execution is not None and dossier.runs_in(execution)
 
     def release(self, store: CommisStore, dossier: Dossier) -> None:
         """Forget a commis once none of its segments runs any more."""
         with self._lock:
             if dossier.is_idle:
                 self._open.pop((str(store.root), dossier.commis_id), None)
+
+    def take_late(self, store: CommisStore, dossier: Dossier, record: Record) -> None:
+        """Add up a record of a commis that another dossier may have gone on with since.
+
+        Args:
+            store: Where it lies.
+            dossier: The one that the record was written by.
+            record: A record that is in metrics.jsonl already.
+
+        Raises:
+            OSError: metadata.json could not be written.
+        """
+        with self._lock:
+            latest = self._latest.get((str(store.root), dossier.commis_id), dossier)
+        if latest is not dossier:
+            latest.journal.replay([record])
+        latest.save_late()
 
 
 shelf = DossierShelf()

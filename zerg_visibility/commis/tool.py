@@ -19,6 +19,7 @@ from zerg_visibility.commis.identity import tool_call_id as current_tool_call_id
 from zerg_visibility.commis.node import create_commis_node, segment_begun
 from zerg_visibility.commis.options import CAPTURES, Owner
 from zerg_visibility.commis.segment import Segment
+from zerg_visibility.commis.texts import result_text
 from zerg_visibility.errors import ConfigurationError
 from zerg_visibility.redaction import Redact
 from zerg_visibility.store import layout
@@ -117,7 +118,7 @@ class CommisTool(BaseTool):
         answer = _Answer()
         token = segment_begun.set(answer.begun)
         try:
-            self._node.invoke(self._input(task), config)
+            answer.output = self._node.invoke(self._input(task), config)
         except GraphBubbleUp:
             raise
         except Exception as error:
@@ -130,7 +131,7 @@ class CommisTool(BaseTool):
         answer = _Answer()
         token = segment_begun.set(answer.begun)
         try:
-            await self._node.ainvoke(self._input(task), config)
+            answer.output = await self._node.ainvoke(self._input(task), config)
         except GraphBubbleUp:
             raise
         except Exception as error:
@@ -146,6 +147,8 @@ class _Answer:
     def __init__(self) -> None:
         self._segment: Segment | None = None
         self._error: Exception | None = None
+        self.output: Any = None
+        """What the graph returned."""
 
     def begun(self, segment: Segment) -> None:
         # Only the first: a commis that this one starts tells too.
@@ -159,15 +162,19 @@ class _Answer:
         if self._segment is None:
             if self._error is not None:
                 raise self._error
-            return "The commis ran, but could not be watched; its result is not known."
+            # The concierge asked for the work, not for its being watched.
+            answer = _bounded(result_text(self.output, None))
+            return f"Result from a commis that could not be watched:\n\n{answer}"
         result = self._segment.result
-        if result is not None:
-            data = io.BytesIO(result.encode("utf-8", "replace"))
-            result = excerpt(data, layout.RESULT, DEFAULT_MAX_BYTES).text
-        text = render_result(self._segment.metadata, result)
+        text = render_result(self._segment.metadata, None if result is None else _bounded(result))
         if self._error is not None:
             raise ToolException(text) from self._error
         return text
+
+
+def _bounded(result: str) -> str:
+    data = io.BytesIO(result.encode("utf-8", "replace"))
+    return excerpt(data, layout.RESULT, DEFAULT_MAX_BYTES).text
 
 
 def _guess_input(graph: Pregel[Any, Any, Any, Any]) -> Callable[[str], Any]:

@@ -378,11 +378,15 @@ def _checked_root(root: object) -> Path:
     if not isinstance(root, str | os.PathLike) or not os.fspath(root):
         raise ConfigurationError(f"root={root!r} names no folder; give one such as 'zerg-data'")
     try:
-        # Absolute from the start, so that a later chdir of the host program moves nothing. A folder
-        # called "~" is never what somebody wants.
-        return Path(root).expanduser().absolute()
+        # A folder called "~" is never what somebody wants.
+        path = Path(root).expanduser()
     except RuntimeError as error:  # nobody's home
         raise ConfigurationError(f"root={root!r} names a home folder that is not known") from error
+    try:
+        # Absolute from the start, so that a later chdir of the host program moves nothing.
+        return path.absolute()
+    except OSError:  # the working directory is gone; that is said when something is written
+        return path
 
 
 def _check_mode(mode: object) -> None:
