@@ -1,4 +1,5 @@
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -164,6 +165,11 @@ def test_a_missing_log_file_fails_only_if_it_was_asked_for(tmp_path):
     assert check_log_file(tmp_path / "no", asked_for=False).state == "warning"
     assert check_log_file(tmp_path / "no", asked_for=True).state == "failed"
     assert check_log_file(tmp_path, asked_for=False).state == "failed"
+
+
+def test_a_pipe_is_no_log_file_and_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert check_log_file(tmp_path / "pipe", asked_for=True).state == "failed"
 
 
 def test_the_probe_records_and_logs():

@@ -186,13 +186,14 @@ def test_a_command_that_writes_no_colour_imports_no_rich(store, make):
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=environment())
 
 
-def test_a_reader_that_stops_reading_is_no_failure(store, make):
+@pytest.mark.parametrize("arguments", [["list"], ["list", "--json"], ["show", "1"], ["doctor"]])
+def test_a_reader_that_stops_reading_is_no_failure(arguments, store, make):
     for number in range(3):
         make(f"{number} {'x' * 9000}")
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
-        [sys.executable, "-m", "zerg_visibility", "list", "--json", "--root", str(store.root)],
+        [sys.executable, "-m", "zerg_visibility", *arguments, "--root", str(store.root)],
         stdout=write, stderr=subprocess.PIPE, text=True, env=environment(),
     )  # fmt: skip
     os.close(write)
@@ -238,3 +239,16 @@ def test_the_module_and_the_entry_point_are_the_same():
         'zerg-visibility = "zerg_visibility.cli.main:main"'
         in (REPOSITORY / "pyproject.toml").read_text()
     )
+
+
+@pytest.mark.parametrize("arguments", ["list", "list --json", "show 1", "no-such-command"])
+def test_closed_outputs_change_nothing_else(arguments, store, make):
+    make()
+    code = 2 if arguments.startswith("no") else 0
+    command = f"'{sys.executable}' -m zerg_visibility --root '{store.root}' {arguments} >&- 2>&-"
+    assert subprocess.run(["sh", "-c", command], env=environment()).returncode == code
+
+
+def test_an_absurd_limit_is_wrong_usage(store, make):
+    make()
+    assert "1000000" in fails(2, "list", "--limit", "9" * 20, "--root", str(store.root))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import shlex
+import stat
 from pathlib import Path
 
 from zerg_visibility.cli.finding import Finding
@@ -24,6 +26,9 @@ def check_log_file(path: Path, *, asked_for: bool) -> Finding:
     """
     name = "log file"
     try:
+        # Reading a pipe could wait for ever.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file")
         with path.open("rb") as file:
             file.seek(max(0, file.seek(0, 2) - LOG_TAIL_BYTES))
             lines = [line for line in file.read().splitlines() if b"_complete" in line]

@@ -27,6 +27,9 @@ from zerg_visibility.store.metadata import STATUSES, CommisMetadata, CommisTotal
 from zerg_visibility.store.unreadable import UNREADABLE
 from zerg_visibility.words import counted, duration
 
+MAX_LIMIT = 1_000_000
+"""The most commis in one list."""
+
 HEADINGS = ("job", "status", "time", "llm", "tool", "fail", "tokens", "name", "task", "age")
 
 _SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)([mhd]?)", re.ASCII)
@@ -47,8 +50,8 @@ def _span_us(_context: click.Context, _parameter: click.Parameter, value: str | 
 
 
 @click.command("list")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, metavar="N",
-              help="Show at most N.")  # fmt: skip
+@click.option("--limit", type=click.IntRange(1, MAX_LIMIT), default=20, show_default=True,
+              metavar="N", help="Show at most N.")  # fmt: skip
 @click.option("--status", "statuses", type=click.Choice(STATUSES), multiple=True,
               help="Only commis with this status; may be given several times.")  # fmt: skip
 @click.option("--since", "since_us", callback=_span_us, metavar="TIME",

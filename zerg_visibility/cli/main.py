@@ -69,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: What follows the program's name; those of this process if none are given.
     """
+    _survive_closed_outputs()
     _survive_narrow_encodings()
     try:
         code = cli.main(
@@ -105,6 +106,13 @@ def _sentence(message: str) -> str:
 def _fail(message: str, code: int = 1) -> int:
     click.echo(f"Error: {one_line(message, 1000)}", err=True)
     return code
+
+
+def _survive_closed_outputs() -> None:
+    """Write to nowhere if standard output or standard error was closed, as by `>&-`."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
 
 
 def _survive_narrow_encodings() -> None:

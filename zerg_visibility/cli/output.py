@@ -56,7 +56,12 @@ def make_console() -> Console:
     """
     from rich.console import Console
 
-    return Console(markup=False, highlight=False, emoji=False)
+    class QuietConsole(Console):
+        def on_broken_pipe(self) -> None:
+            # rich itself would leave with exit code 1, but `show | head` is no failure.
+            raise BrokenPipeError
+
+    return QuietConsole(markup=False, highlight=False, emoji=False)
 
 
 def folded(text: str, room: int | None) -> list[str]:
