@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "redaction": {"faults", "words"},
     "store": {"errors", "settings", "clock", "words", "typed", "records"},
     "arguments": {"errors", "store"},
-    "sinks": {"errors", "settings", "records", "faults", "store"},
+    "sinks": {"errors", "settings", "records", "faults", "store", "words"},
     "journal": {"errors", "records", "redaction", "sinks", "store"},
     "callbacks": {
         "arguments", "clock", "errors", "faults", "journal", "records", "redaction", "settings",
