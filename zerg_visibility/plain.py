@@ -27,17 +27,17 @@ CYCLE = "<cycle>"
 _LEAVES = frozenset({str, int, float, bool, type(None)})
 
 
-def is_soon_written(data: Mapping[str, Any]) -> bool:
+def is_soon_written(data: Any) -> bool:
     """Say whether writing this as JSON takes no longer than it is big.
 
     Lists of which each holds the one before it twice are a thousand after ten, and after forty they
     never end.
 
     Args:
-        data: A JSON object, as far as it is known.
+        data: Anything; a JSON object, mostly.
     """
     # A record holds nothing else, and one is made for every call.
-    if _LEAVES.issuperset(map(type, data.values())):
+    if type(data) is dict and _LEAVES.issuperset(map(type, data.values())):
         return True
     try:
         return _written_again(data) <= AGAIN_MAX
@@ -45,7 +45,7 @@ def is_soon_written(data: Mapping[str, Any]) -> bool:
         return False
 
 
-def _written_again(data: Mapping[str, Any]) -> int:
+def _written_again(data: Any) -> int:
     """Count what writing this would write more than once, up to the limit and a bit."""
     seen: set[int] = set()
     again = 0

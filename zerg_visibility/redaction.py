@@ -29,8 +29,8 @@ _SECRETS = re.compile(
     | \bxox[abeoprs]-[A-Za-z0-9-]{10,}                         # Slack
     | \bhf_[A-Za-z0-9]{30,}                                    # Hugging Face
     | \blsv2_[a-z]{2}_[A-Za-z0-9_]{30,}                        # LangSmith
-    # JSON Web Token. It starts with the whole run of its characters, or a run of many "ey-" would be
-    # read again from each of them.
+    # JSON Web Token. It starts with the whole run of its characters, or a run of many "ey-" would
+    # be read again from each of them.
     | (?<![A-Za-z0-9_-])(?=[A-Za-z0-9_-]*?ey[A-Za-z0-9_-]{10})[A-Za-z0-9_-]++
       \.ey[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}
     | -----BEGIN\ [A-Z ]*PRIVATE\ KEY-----[\s\S]*?(?:-----END\ [A-Z ]*PRIVATE\ KEY-----|\Z)
