@@ -25,8 +25,9 @@ from zerg_visibility.callbacks.stats import HandlerStats
 from zerg_visibility.callbacks.tracker import Tracker
 from zerg_visibility.callbacks.usage import Answer, read_answer, with_usage
 from zerg_visibility.clock import SYSTEM_CLOCK, Clock, never_failing
+from zerg_visibility.errortext import ERROR_MAX, error_text
 from zerg_visibility.faults import FaultLog
-from zerg_visibility.redaction import ERROR_MAX, Redact, error_text, safely
+from zerg_visibility.redaction import Redact, safely
 from zerg_visibility.sinks.base import Sink
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.words import one_line
