@@ -9,6 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+# Of the years that a timestamp can hold.
+_FIRST_US = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+_LAST_US = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+
 # The text of a whole second is the same for every event within it, and making it is what costs.
 _second_text: tuple[int, str] = (-1, "")
 
@@ -78,12 +82,15 @@ def parse_us(text: str) -> int:
         text: A timestamp; one without an offset is taken as UTC.
 
     Raises:
-        ValueError: It is not an ISO 8601 timestamp.
+        ValueError: It is not an ISO 8601 timestamp, or in UTC not within the years 1 to 9999.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    us = (moment - _EPOCH) // timedelta(microseconds=1)
+    if not _FIRST_US <= us <= _LAST_US:
+        raise ValueError(f"{text} has no form in UTC")
+    return us
 
 
 def format_for_name(us: int) -> str:

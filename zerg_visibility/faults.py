@@ -6,18 +6,15 @@ import logging
 import time
 from pathlib import Path
 
+from zerg_visibility.errortext import error_text
 from zerg_visibility.locking import Locked
 from zerg_visibility.settings import LOGGER_NAME
-from zerg_visibility.words import one_line
 
 REPEAT_AFTER_S = 60.0
 """A fault of the same kind is logged again only after this many seconds."""
 
 MAX_KINDS = 256
 """Kinds of fault remembered for the rate limit; beyond it, the oldest is forgotten."""
-
-TEXT_MAX = 500
-"""Characters of an error in a warning."""
 
 
 class FaultLog(Locked):
@@ -74,7 +71,7 @@ class FaultLog(Locked):
             return
         more = f" ({unsaid} more like it since)" if unsaid else ""
         try:
-            told = f"{type(error).__name__}, text withheld" if withheld else _told(error)
+            told = f"{type(error).__name__}, text withheld" if withheld else error_text(error)
             self._logger.warning(
                 "zerg_visibility could not %s: %s%s%s; the graph goes on",
                 doing,
@@ -86,16 +83,6 @@ class FaultLog(Locked):
                 self._logger.debug("the traceback of that", exc_info=error)
         except Exception:  # noqa: S110 - counted above, and nowhere is left to say it
             pass
-
-
-def _told(error: BaseException) -> str:
-    """Write an error on one line that no terminal obeys."""
-    name = type(error).__name__
-    try:
-        text = str(error)
-    except Exception:  # a foreign error may not even have a text
-        text = ""
-    return one_line(f"{name}: {text}" if text else name, TEXT_MAX)
 
 
 def _place(error: BaseException) -> str:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias
 import orjson
 
 from zerg_visibility.clock import format_us, parse_us
+from zerg_visibility.plain import is_soon_written, plain
 from zerg_visibility.typed import checked_fields
 
 CommisStatus: TypeAlias = Literal[
@@ -265,27 +266,11 @@ def record_from_dict(data: Mapping[str, Any]) -> Record:
 
 def json_line(data: Mapping[str, Any]) -> bytes:
     """Write one JSON object as one line of bytes, whatever strings and values it holds."""
-    try:
-        return orjson.dumps(data, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:
-        # A lone surrogate, an integer beyond 64 bits or a foreign object: rare, so paid only here.
-        return orjson.dumps(_plain(data), option=orjson.OPT_APPEND_NEWLINE)
-
-
-def _plain(value: Any, depth: int = 0) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode("utf-8")
-    if value is None or isinstance(value, bool | float):
-        return value
-    if isinstance(value, int):
-        return value if -(2**63) <= value < 2**64 else str(value)
-    if depth < 50:
-        if isinstance(value, Mapping):
-            return {str(_plain(str(k))): _plain(v, depth + 1) for k, v in value.items()}
-        if isinstance(value, list | tuple | set | frozenset):
-            return [_plain(v, depth + 1) for v in value]
-    try:
-        dump = getattr(value, "model_dump", None)  # pydantic, without importing it
-        return _plain(str(value) if dump is None else dump(), depth + 1)
-    except Exception:  # an object whose __str__ raises must not cost the line it stands in
-        return f"<{type(value).__name__}>"
+    if is_soon_written(data):
+        try:
+            return orjson.dumps(data, option=orjson.OPT_APPEND_NEWLINE)
+        except TypeError:
+            # A lone surrogate, an integer beyond 64 bits or a foreign object: rare, so paid only
+            # here.
+            pass
+    return orjson.dumps(plain(data), option=orjson.OPT_APPEND_NEWLINE)

@@ -1,19 +1,15 @@
-"""Texts made safe to store: secrets removed, errors on one line without what was rejected."""
+"""Texts made safe to store: what looks like a secret is removed."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from zerg_visibility.faults import FaultLog
-from zerg_visibility.words import one_line
 
 Redact: TypeAlias = Callable[[str], str]
 """Takes a text, gives the text that may be stored or logged."""
-
-ERROR_MAX = 500
-"""Characters of an error in a record."""
 
 UNREDACTABLE = "[not stored: redaction failed]"
 
@@ -29,7 +25,10 @@ _SECRETS = re.compile(
     | \bxox[abeoprs]-[A-Za-z0-9-]{10,}                         # Slack
     | \bhf_[A-Za-z0-9]{30,}                                    # Hugging Face
     | \blsv2_[a-z]{2}_[A-Za-z0-9_]{30,}                        # LangSmith
-    | \bey[A-Za-z0-9_-]{10,}\.ey[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}   # JSON Web Token
+    # JSON Web Token. It starts with the whole run of its characters, or a run of many "ey-" would
+    # be read again from each of them.
+    | (?<![A-Za-z0-9_-])(?=[A-Za-z0-9_-]*?ey[A-Za-z0-9_-]{10})[A-Za-z0-9_-]++
+      \.ey[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}
     | -----BEGIN\ [A-Z ]*PRIVATE\ KEY-----[\s\S]*?(?:-----END\ [A-Z ]*PRIVATE\ KEY-----|\Z)
     """,
     re.VERBOSE,
@@ -80,44 +79,3 @@ def safely(redact: Redact | None, faults: FaultLog) -> Redact:
         return str(changed)
 
     return redacted
-
-
-def error_text(error: BaseException, redact: Redact = str) -> str:
-    """Write an error as `TypeName: message`: one line, at most 500 characters.
-
-    What a validation error rejected is left out, since it may be a secret: only where, what and of
-    which type is kept.
-
-    Args:
-        error: What was raised.
-        redact: Applied to the message before it is cut.
-    """
-    name = type(error).__name__
-    try:
-        message = _validation_message(error)
-        if message is None:
-            message = str(error)
-    except Exception:  # a foreign __str__ may raise anything
-        message = ""
-    # CancelledError and some timeouts carry only an object's address.
-    if message.startswith("<object object at"):
-        message = ""
-    message = redact(message[:20_000])
-    return one_line(f"{name}: {message}" if message.strip() else name, ERROR_MAX)
-
-
-def _validation_message(error: BaseException) -> str | None:
-    """Describe a pydantic ValidationError (v2 or v1) without the values it rejected."""
-    list_errors = getattr(error, "errors", None)
-    if type(error).__name__ != "ValidationError" or not callable(list_errors):
-        return None
-    try:
-        found: list[Any] = list_errors(include_input=False, include_context=False)
-    except TypeError:
-        found = list_errors()
-    parts = [
-        f"{'.'.join(str(part) for part in item.get('loc', ())) or 'input'}: "
-        f"{item.get('msg', 'invalid')} ({item.get('type', 'invalid')})"
-        for item in found[:10]
-    ]
-    return "; ".join(parts) or "invalid input"

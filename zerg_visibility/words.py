@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 
-# Everything that could start a new line, move a cursor or hide text: C0, DEL, C1, the Unicode line
-# separators, bidirectional overrides, zero-width characters and lone surrogates.
-_UNPRINTABLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+UNPRINTABLE = (
+    "\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f"
+    "\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000110bd\U000110cd"
+    "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f"
 )
+"""The inside of a regular expression's brackets: everything that could start a new line, move a
+cursor, turn or hide text. These are Unicode's control (Cc) and format (Cf) characters, its line
+separators, lone surrogates (Cs) and the block of tags."""
+
+_UNPRINTABLE = re.compile(f"[{UNPRINTABLE}]")
 
 
 def duration(ms: int) -> str:

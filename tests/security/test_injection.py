@@ -32,14 +32,14 @@ FIELDS = (
     "phase", "duration_ms", "commis_id", "model", "prompt_tokens", "completion_tokens",
     "total_tokens", "tool", "success", "error", "event", "status", "commis_name",
 )  # fmt: skip
+UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 PLAIN_ID = "2025-12-15T04-08-08_calculate-7-6"
 
 
 def is_harmless(text: str) -> bool:
     """Say whether a line holds nothing that a terminal or a reader of lines would act on."""
     return not any(
-        unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"}
-        or char in "\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
+        unicodedata.category(char) in UNSEEN or "\U000e0000" <= char <= "\U000e007f"
         for char in text
     )
 
@@ -204,3 +204,68 @@ def test_what_the_concierge_reads_about_other_things_stays_on_its_line(text, tmp
     listed = place.ask("list_commis", None, since_hours=FOR_EVER)
     assert len(listed.splitlines()) == 2
     assert all(is_harmless(line) for line in listed.splitlines())
+
+
+ALL_UNSEEN = [chr(code) for code in range(0x110000) if not is_harmless(chr(code))]
+SOME = 50
+"""So few that a text of them is shown in full."""
+
+
+@pytest.mark.parametrize("begin", range(0, len(ALL_UNSEEN) - 2048, SOME))
+def test_no_unseen_character_gets_through(begin, tmp_path, capsys, monkeypatch):
+    """All there are; of the 2,048 surrogates, a few."""
+    assert ALL_UNSEEN.count("\ud800") == 1
+    seen = [char for char in ALL_UNSEEN if not "\ud801" <= char <= "\udffe"]
+    text = "a" + "b".join(seen[begin : begin + SOME]) + "c"
+    log_file = configure_logging(tmp_path / "backend.log")
+    # Or pytest would keep surrogates too, and could not hand them from one process to another.
+    monkeypatch.setattr(logging.getLogger("zerg_visibility"), "propagate", False)
+    logging.getLogger("zerg_visibility").warning(text)
+    logging.getLogger("zerg_visibility").warning("x", extra={"field": text, text: 1})
+    LogSink().emit(ToolCallRecord(tool=text, error=text, success=False, **times))
+    log_file.close()
+    assert all(map(is_harmless, (tmp_path / "backend.log").read_text().split("\n")))
+
+    store = CommisStore(tmp_path / "data")
+    commis_id = places.add_commis(
+        store, "x", None, task=text, name=text, error=text, status="failed"
+    )
+    line = json_line(ToolCallRecord(tool=text, error=text, success=False, **times).to_dict())
+    store.save_text(commis_id, "metrics.jsonl", line.decode())
+    shown_is_harmless(store, capsys)
+
+    place = places.Place(store.root, store, commis_id, commis_id, commis_id)
+    for tool_name, arguments in {
+        "list_commis": {"since_hours": FOR_EVER},
+        "read_commis_result": {"job_id": 1},
+        "get_commis_metrics": {"job_id": 1},
+    }.items():
+        answer = place.ask(tool_name, None, **arguments)
+        assert all(map(is_harmless, answer.split("\n"))), tool_name
+
+
+def test_json_for_programs_is_what_was_stored(store, capsys):
+    text = "".join(char for char in ALL_UNSEEN if not "\ud800" <= char <= "\udfff")
+    commis_id = places.add_commis(store, "x", None, task=text)
+    assert main(["show", "1", "--json", "--root", str(store.root)]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert json.dumps(text) in json.dumps(shown), commis_id
+
+
+EVENTS = ("llm_call_complete", "tool_call_complete", "commis_complete")
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_who_searches_for_an_event_finds_its_lines_only(event):
+    where = {**times, "commis_id": PLAIN_ID}
+    records = [
+        LLMCallRecord(model=event, phase=event, error=f"E: {event}", success=False, **where),
+        ToolCallRecord(tool=event, error=f"E: x{event}s", success=False, **where),
+        CommisRunRecord(name=event, error=event, status="failed", **where),
+    ]
+    for record, own in zip(records, EVENTS, strict=True):
+        line = log_line(record)
+        assert line.count(event) == (2 if event == own else 0)
+        assert event.replace("_complete", r"\x5fcomplete") in line
+    other = logging.makeLogRecord({"msg": f"no {event}", "field": event, "event": "x" + event})
+    assert event not in KeyValueFormatter().format(other)

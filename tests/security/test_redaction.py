@@ -91,7 +91,8 @@ def test_redacting_again_changes_nothing(kind):
 
 GROWING = [
     "a", " ", "\n", "-", "_", "=", ":", ".", "/", "@", "://", "a://", "a:", "sk-", "sk_a-", "a-",
-    "ey", "eyJ.", "ey0123456789.", "-----BEGIN ", "-----BEGIN A", "-----BEGIN PRIVATE KEY-----",
+    "ey", "ey-", "-ey_", "eyJ.", "ey0123456789.", "ey0123456789-.ey-",
+    "-----BEGIN ", "-----BEGIN A", "-----BEGIN PRIVATE KEY-----",
     "api_key", "api_key ", "api_key=", "password ", "password: ", "bearer ",
     "authorization: bearer ", "authorization ", '"', "'", "secret ", "xoxb-", "hf_", "ghp_", "AKIA",
     "AIza", "lsv2_pt_", "A ", "http://a:", "a+", "a.b-", "%", "\u200b",
@@ -119,6 +120,22 @@ def test_time_grows_with_the_text_and_no_faster(beginning):
         if ratio > 8:
             slow.append((piece, round(ratio)))
     assert slow == []
+
+
+@pytest.mark.parametrize("piece", GROWING)
+def test_a_megabyte_of_beginnings_is_read_soon(piece):
+    text = piece * (1_000_000 // len(piece)) + "!"
+    # Generous, for a machine that is busy: what reads it again from each beginning takes an hour.
+    assert seconds(text) < 60
+
+
+def test_a_token_is_found_behind_other_characters_of_its_kind():
+    token = SECRETS["JSON Web Token"]
+    for before in ("token-", "token_", "key-eye-", "x=", "a.b."):
+        assert "eyJ" not in redact_secrets(f"{before}{token} after")
+    assert redact_secrets("hey-there-everybody.eyes-of-the-world") == (
+        "hey-there-everybody.eyes-of-the-world"
+    )
 
 
 @examples()

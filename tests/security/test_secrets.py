@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
-from langchain_core.tools import tool
+from langchain_core.tools import ToolException, tool
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode
 from pydantic import BaseModel, field_validator
 
 from tests.scripted import asks, commis_agent, plain_commis, run, says
@@ -195,3 +197,37 @@ def test_what_a_failing_redact_names_in_its_error_is_not_logged(store, log):
     run(node, "Look it up", VisibilityCallbackHandler(store))
     assert files_with(CANARY, store.root, log.parent) == []
     assert "could not redact a text: ValueError, text withheld (test_secrets.py:" in log.read_text()
+
+
+def test_a_tool_node_that_raises_tells_no_arguments(tmp_path, store, handler, log):
+    call = {"name": "login", "id": "1", "args": {"user": CANARY, "pin": CANARY}}
+    builder = StateGraph(MessagesState)
+    builder.add_node("ask", lambda _: {"messages": [AIMessage("", tool_calls=[call])]})
+    builder.add_node("tools", ToolNode([login], handle_tool_errors=False))
+    builder.add_edge(START, "ask").add_edge("ask", "tools")
+    graph = create_commis_node(builder.compile(), store=store, capture={"result"})
+
+    with pytest.raises(ToolException, match=CANARY):
+        run(graph, "Log in", handler)
+
+    [commis] = store.recent()
+    assert commis.error is not None
+    assert commis.error.startswith("ToolInvocationError: login: pin: Input should be a valid int")
+    assert files_with(CANARY, tmp_path) == []
+    assert "ToolInvocationError" in log.read_text()
+
+
+def test_a_fault_tells_no_rejected_value(tmp_path, store, log):
+    def task(state: Any) -> str:
+        return Login.model_validate({"user": "me", "pin": state["messages"][0][1]}).user
+
+    graph = create_commis_node(
+        plain_commis(lambda _: {"messages": [AIMessage("done")]}),
+        store=store,
+        task=task,
+        capture={"result"},
+    )
+    run(graph, CANARY, VisibilityCallbackHandler(store))
+    assert "could not make a task text" in log.read_text()
+    assert "ValidationError: pin: Input should be a valid integer" in log.read_text()
+    assert files_with(CANARY, tmp_path) == []

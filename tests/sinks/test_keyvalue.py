@@ -171,3 +171,24 @@ def test_a_logger_that_is_not_at_info_costs_nothing_and_prints_nothing(caplog):
     logger.setLevel(logging.WARNING)
     LogSink(logger).emit(ToolCallRecord(start_us=0, end_us=0))
     assert caplog.records == []
+
+
+class Untold:
+    """Has no text."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+class Score(float):
+    """Like the numbers of numerical libraries."""
+
+
+def test_what_has_no_text_costs_only_itself():
+    odd = {"prompt_tokens": 10**5_000, "cost_usd": Score(0.5), "model": Untold(), "more": 10**5_000}
+    assert line("llm_call_complete", phase="initial", **odd) == (
+        "INFO llm_call_complete phase=initial model=<Untold> prompt_tokens=<int> cost_usd=0.5 "
+        "more=<int>"
+    )
+    assert line("a %s", Untold()).startswith("INFO a %s (<")
+    assert line(Untold()) == "INFO <Untold>"

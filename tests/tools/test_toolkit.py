@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -12,6 +14,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 from pydantic import ValidationError
 
+from tests.processes import REPOSITORY
 from tests.tools.conftest import Desk
 from zerg_visibility.errors import ConfigurationError
 from zerg_visibility.settings import ENV_ROOT
@@ -152,3 +155,26 @@ async def test_files_are_not_read_on_the_event_loop(desk: Desk):
     await asyncio.gather(*(tool.ainvoke(args) for tool in tools))
     assert len(threads) == len(NAMES)
     assert threading.current_thread() not in threads
+
+
+UNKNOWN = "[owner unknown]"
+
+
+def test_nobody_is_the_unknown_owner(desk: Desk):
+    """Of a commis whose owner could not be told; its id may be a name that a user chose."""
+    desk.commis("lost", owner_id=UNKNOWN)
+    with pytest.raises(ConfigurationError, match="nobody's name"):
+        ConciergeToolkit(store=desk.store, owner_id=UNKNOWN).get_tools()
+    with pytest.raises(ConfigurationError, match="nobody's name"):
+        desk.message("list_commis", toolkit={"owner_id": lambda config: UNKNOWN})
+
+
+def test_tools_are_described_without_docstrings():
+    code = (
+        "from zerg_visibility import ConciergeToolkit\n"
+        "print([tool.description for tool in ConciergeToolkit().get_tools()])"
+    )
+    out = subprocess.run(
+        [sys.executable, "-OO", "-c", code], cwd=REPOSITORY, capture_output=True, check=True
+    ).stdout.decode()
+    assert out.strip() == str([tool.description for tool in ConciergeToolkit().get_tools()])

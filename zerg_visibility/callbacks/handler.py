@@ -17,6 +17,7 @@ from zerg_visibility.callbacks.outcomes import Outcome, output_text, read_outcom
 from zerg_visibility.callbacks.recorder import Recorder
 from zerg_visibility.callbacks.runs import OpenCall, RunId
 from zerg_visibility.callbacks.starts import (
+    known_id,
     output_schemas,
     phase_hint,
     requested_model,
@@ -26,8 +27,9 @@ from zerg_visibility.callbacks.stats import HandlerStats
 from zerg_visibility.callbacks.tracker import Tracker
 from zerg_visibility.callbacks.usage import Answer, read_answer, with_usage
 from zerg_visibility.clock import SYSTEM_CLOCK, Clock, never_failing
+from zerg_visibility.errortext import ERROR_MAX, error_text
 from zerg_visibility.faults import FaultLog
-from zerg_visibility.redaction import ERROR_MAX, Redact, error_text, safely
+from zerg_visibility.redaction import Redact, safely
 from zerg_visibility.sinks.base import Sink
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.words import one_line
@@ -284,7 +286,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
                 parent_run_id.int if parent_run_id else None,
                 metadata or {},
                 tags,
-                tool_call_id,
+                known_id(tool_call_id),
             )
             call.name = call.shown(serialized_name(serialized, name)) or "tool"
             self.tracker.start(call, call.name)

@@ -18,6 +18,9 @@ PHASE_TAG = "phase:"
 
 NO_SCHEMAS: frozenset[str] = frozenset()
 
+ID_MAX = 200
+"""Characters of an id that is taken over from elsewhere."""
+
 _RETRY_TAG = "retry:attempt:"  # langchain_core/runnables/retry.py
 
 
@@ -34,6 +37,17 @@ def requested_model(metadata: Mapping[str, Any], invocation_params: Any) -> str 
     return name if isinstance(name, str) and name else None
 
 
+def known_id(value: Any) -> str | None:
+    """Take over the id that somebody else gave a call, if it can be one.
+
+    Args:
+        value: What stands where the id should: a model server may send anything, of any length.
+    """
+    if isinstance(value, str) and 0 < len(value) <= ID_MAX and value.isprintable():
+        return value
+    return None
+
+
 def serialized_name(serialized: Any, name: Any) -> str | None:
     """Name a tool, or the class of a model, from what describes it."""
     if isinstance(name, str) and name:
@@ -47,23 +61,23 @@ def serialized_name(serialized: Any, name: Any) -> str | None:
     return found if isinstance(found, str) and found else None
 
 
-def phase_hint(metadata: Mapping[str, Any], tags: Sequence[str] | None) -> str | None:
+def phase_hint(metadata: Mapping[str, Any], tags: Sequence[object] | None) -> str | None:
     """Give the phase that the user named, if any."""
     hint = metadata.get(PHASE_METADATA)
     if isinstance(hint, str) and hint:
         return hint[:100]
     for tag in tags or ():
-        if tag.startswith(PHASE_TAG) and len(tag) > len(PHASE_TAG):
+        if isinstance(tag, str) and tag.startswith(PHASE_TAG) and len(tag) > len(PHASE_TAG):
             return tag[len(PHASE_TAG) :][:100]
     return None
 
 
-def retry_attempt(tags: Sequence[str] | None) -> int:
+def retry_attempt(tags: Sequence[object] | None) -> int:
     """Give the attempt that `with_retry` tags a run with, from the second on."""
     for tag in tags or ():
-        if tag.startswith(_RETRY_TAG):
+        if isinstance(tag, str) and tag.startswith(_RETRY_TAG):
             number = tag[len(_RETRY_TAG) :]
-            return int(number) if number.isdecimal() else 1
+            return int(number) if number.isdecimal() and len(number) < 10 else 1
     return 1
 
 
@@ -88,4 +102,5 @@ def output_schemas(options: Any) -> frozenset[str]:
     schema = found.get("schema") if isinstance(found, dict) else None
     if not isinstance(schema, dict):
         return NO_SCHEMAS
-    return frozenset(str(schema[key]) for key in ("title", "name") if schema.get(key))
+    names = (schema.get("title"), schema.get("name"))
+    return frozenset(name for name in names if isinstance(name, str) and name)

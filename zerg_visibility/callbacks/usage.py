@@ -24,6 +24,9 @@ class Usage(NamedTuple):
 
 NO_USAGE = Usage()
 
+TOKENS_MAX = 10**12
+"""A count beyond it is a mistake of the server's, and would spoil every sum that it enters."""
+
 
 class Answer(NamedTuple):
     """What is known of one answer.
@@ -51,7 +54,7 @@ def read_answer(response: Any) -> Answer:
     """
     if not isinstance(response, LLMResult):
         return Answer()
-    llm_output = response.llm_output or {}
+    llm_output = _mapping(response.llm_output)
     # With n=2 both candidates lie in generations[0], each repeating the usage of the whole call.
     groups = response.generations
     first = groups[0][0] if groups and groups[0] else None
@@ -62,8 +65,8 @@ def read_answer(response: Any) -> Answer:
             served_model=_text(llm_output.get("model_name")) or _info(first, "model_name"),
             usage=_from_llm_output(llm_output),
         )
-    details = message.response_metadata
-    found = getattr(message, "usage_metadata", None) or {}
+    details = _mapping(message.response_metadata)
+    found = _mapping(getattr(message, "usage_metadata", None))
     # langchain-core marks an answer from its cache so; langchain_core/language_models/chat_models.
     cache_hit = found.get("total_cost") == 0 and not llm_output
     usage = _from_metadata(found) if found else _from_llm_output(llm_output)
@@ -83,7 +86,7 @@ def with_usage(answer: Answer, seen: Any) -> Answer:
     """Add the usage that a stream's chunks told, if the answer itself tells none."""
     if not seen or answer.usage != NO_USAGE or answer.cache_hit:
         return answer
-    return answer._replace(usage=_from_metadata(seen))
+    return answer._replace(usage=_from_metadata(_mapping(seen)))
 
 
 def _from_metadata(found: Mapping[str, Any]) -> Usage:
@@ -91,15 +94,13 @@ def _from_metadata(found: Mapping[str, Any]) -> Usage:
         found.get("input_tokens"),
         found.get("output_tokens"),
         found.get("total_tokens"),
-        (found.get("input_token_details") or {}).get("cache_read"),
-        (found.get("output_token_details") or {}).get("reasoning"),
+        _detail(found.get("input_token_details"), "cache_read"),
+        _detail(found.get("output_token_details"), "reasoning"),
     )
 
 
 def _from_llm_output(llm_output: Mapping[str, Any]) -> Usage:
-    found = llm_output.get("token_usage") or llm_output.get("usage")
-    if not isinstance(found, Mapping):
-        return NO_USAGE
+    found = _mapping(llm_output.get("token_usage")) or _mapping(llm_output.get("usage"))
     return _usage(
         found.get("prompt_tokens", found.get("input_tokens")),
         found.get("completion_tokens", found.get("output_tokens")),
@@ -122,12 +123,19 @@ def _usage(prompt: Any, completion: Any, total: Any, cached: Any, reasoning: Any
     )
 
 
+def _mapping(found: Any) -> Mapping[str, Any]:
+    """Take what should be a mapping as one; anything else tells nothing."""
+    # The first is what comes nearly always, and costs less than asking about every mapping.
+    return found if isinstance(found, (dict, Mapping)) else {}
+
+
 def _detail(found: Any, name: str) -> Any:
-    return found.get(name) if isinstance(found, Mapping) else None
+    return _mapping(found).get(name)
 
 
 def _count(value: Any) -> int | None:
-    return value if type(value) is int and value >= 0 else None
+    # Not isinstance: True is an int as well.
+    return value if type(value) is int and 0 <= value <= TOKENS_MAX else None
 
 
 def _text(value: Any) -> str | None:
@@ -135,11 +143,11 @@ def _text(value: Any) -> str | None:
 
 
 def _info(first: Generation | None, name: str) -> str | None:
-    return _text((getattr(first, "generation_info", None) or {}).get(name))
+    return _text(_detail(getattr(first, "generation_info", None), name))
 
 
 def _tool_names(message: BaseMessage) -> tuple[str, ...]:
     if not isinstance(message, AIMessage) or not (message.tool_calls or message.invalid_tool_calls):
         return ()
     asked = [*message.tool_calls, *message.invalid_tool_calls]
-    return tuple([str(call.get("name")) for call in asked])
+    return tuple([str(_detail(call, "name")) for call in asked])

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from zerg_visibility.records import CommisStatus, json_line
-from zerg_visibility.words import duration, one_line
+from zerg_visibility.words import UNPRINTABLE, duration, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,8 +27,8 @@ STATUS_STYLES: dict[CommisStatus, str] = {
     "lost": "magenta",
 }
 
-# What orjson leaves as it is although a terminal might obey it: DEL, C1, and invisible characters.
-_UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+# orjson leaves most of these as they are; the line's own end stays.
+_UNSAFE_IN_JSON = re.compile(f"(?!\n)[{UNPRINTABLE}]")
 
 
 def write_json(value: Any) -> None:
@@ -36,7 +36,8 @@ def write_json(value: Any) -> None:
     line = json_line(value).decode()
     if not (sys.stdout.encoding or "").lower().startswith("utf"):
         line = json.dumps(json.loads(line)) + "\n"  # escaped, since a "?" would be a lie
-    sys.stdout.write(_UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", line))
+    # As JSON escapes it: characters beyond the first 65,536 are pairs.
+    sys.stdout.write(_UNSAFE_IN_JSON.sub(lambda found: json.dumps(found[0])[1:-1], line))
 
 
 def clean(value: object, limit: int = 500) -> str:

@@ -22,10 +22,8 @@ from zerg_visibility.commis.shelf import shelf
 from zerg_visibility.commis.texts import task_text
 from zerg_visibility.redaction import safely
 from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.store.metadata import UNKNOWN_OWNER
 from zerg_visibility.words import is_storable, one_line
-
-UNKNOWN_OWNER = "[owner unknown]"
-"""Whose a commis is if the function that should tell it failed: nobody's but the operator's."""
 
 
 def open_segment(

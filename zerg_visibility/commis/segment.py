@@ -19,8 +19,8 @@ from zerg_visibility.commis.dossier import Dossier
 from zerg_visibility.commis.options import CommisOptions
 from zerg_visibility.commis.shelf import shelf
 from zerg_visibility.commis.texts import result_text, thread_lines
+from zerg_visibility.errortext import error_text
 from zerg_visibility.records import CommisRunRecord, CommisStatus, Record
-from zerg_visibility.redaction import error_text
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.metadata import CommisMetadata
 

@@ -8,6 +8,8 @@ import time
 from functools import lru_cache
 from typing import Any
 
+from zerg_visibility.words import UNPRINTABLE
+
 # The specification's fields in the specification's order, then ours. The first `success` that a
 # record has wins, so it stands early for tools and late, on failure, for models.
 _LLM_ORDER = (
@@ -34,14 +36,12 @@ _ORDERS = {
 }
 _OTHER = _ORDERS["llm_call_complete"]
 
-# Control characters, Unicode line separators, zero-width and direction-changing characters, lone
-# surrogates: whatever could end a line, colour a terminal or hide text.
-_CONTROL = (
-    r"\x00-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff"
-)
-_PLAIN = re.compile(rf"[^\s\"'=\\{_CONTROL}]+\Z")
-_ESCAPED_IN_VALUE = re.compile(rf"[\"=\\{_CONTROL}]")
-_ESCAPED_IN_MESSAGE = re.compile(rf"[{_CONTROL}]")
+# Within a value, the name of an event would be found by who searches for its lines.
+_EVENT = r"_(?=complete)(?:(?<=llm_call_)|(?<=tool_call_)|(?<=commis_))"
+_HAS_EVENT = re.compile(_EVENT)
+_PLAIN = re.compile(rf"[^\s\"'=\\{UNPRINTABLE}]+\Z")
+_ESCAPED_IN_VALUE = re.compile(rf"[\"=\\{UNPRINTABLE}]|{_EVENT}")
+_ESCAPED_IN_MESSAGE = re.compile(rf"[{UNPRINTABLE}]|{_EVENT}")
 _SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
 
 
@@ -54,7 +54,8 @@ class KeyValueFormatter(logging.Formatter):
 
     All fields given as `extra` are printed: the specification's first and in its order, `event`
     last, None not at all. A value with a space, a quote, `=` or a control character is quoted and
-    escaped, `=` as `\x3d`, so that no text from outside can make a second line or a false field.
+    escaped, `=` as `\x3d`, so that no text from outside can make a second line or a false field. So
+    is the last `_` of an event's name, as `\x5f`, for who searches for the lines of that event.
     Times are local, as is usual in log files.
     """
 
@@ -65,7 +66,7 @@ class KeyValueFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Write one record as one line."""
         fields = record.__dict__
-        message = str(record.msg) if not record.args else _message(record)
+        message = _text(record.msg) if not record.args else _message(record)
         shown = message if message in _ORDERS else escape_message(message)
         parts = [self._time(record.created), record.levelname, shown]
         order, known = _ORDERS.get(message, _OTHER)
@@ -74,7 +75,10 @@ class KeyValueFormatter(logging.Formatter):
             if value is not None:
                 # Whole numbers and hexadecimal ids need no look at each character.
                 plain = type(value) is int or (type(value) is str and value.isalnum())
-                parts.append(f"{name}={value if plain else quote(value)}")
+                try:
+                    parts.append(f"{name}={value if plain else quote(value)}")
+                except ValueError:  # a number of more digits than Python likes to write
+                    parts.append(f"{name}={quote(value)}")
         if not fields.keys() <= known:
             for name, value in fields.items():
                 if name not in known and value is not None:
@@ -83,7 +87,8 @@ class KeyValueFormatter(logging.Formatter):
             parts.append(f"traceback={quote(self.formatException(record.exc_info))}")
         if fields.get("event") is not None:
             event = fields["event"]
-            parts.append(f"event={shown if event is message is shown else quote(event)}")
+            ours = type(event) is str and event in _ORDERS
+            parts.append(f"event={event if ours else quote(event)}")
         return " ".join(parts)
 
     def _time(self, created: float) -> str:
@@ -98,17 +103,15 @@ class KeyValueFormatter(logging.Formatter):
 def quote(value: Any) -> str:
     """Write a value so that it is one field and stays on its line."""
     kind = type(value)
+    # A foreign object's __str__ may raise; the line matters more than it.
+    text = value if isinstance(value, str) else _text(value)
     if kind is int or kind is bool or kind is float:
-        return str(value)
-    try:
-        text = value if isinstance(value, str) else str(value)
-    except Exception:  # a foreign object's __str__ may raise; the line matters more than it
-        text = f"<{type(value).__name__}>"
+        return text
     return _remembered(text) if len(text) <= REMEMBERED_MAX else _quoted(text)
 
 
 def _quoted(text: str) -> str:
-    if _PLAIN.match(text):
+    if _PLAIN.match(text) and not _HAS_EVENT.search(text):
         return text
     return f'"{_ESCAPED_IN_VALUE.sub(_escape, text)}"'
 
@@ -125,11 +128,24 @@ def escape_message(message: str) -> str:
 def _escape(match: re.Match[str]) -> str:
     char = match.group()
     code = ord(char)
-    return _SHORT_ESCAPES.get(char) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+    return _SHORT_ESCAPES.get(char) or _code(code)
+
+
+def _code(code: int) -> str:
+    if code < 256:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
-    except (TypeError, ValueError, KeyError):
-        return f"{record.msg} {record.args!r}"
+    except Exception:  # too few arguments for the text, or one whose __str__ raises
+        return f"{_text(record.msg)} {_text(record.args)}"
+
+
+def _text(value: Any) -> str:
+    try:
+        return str(value)
+    except Exception:  # as in quote
+        return f"<{type(value).__name__}>"

@@ -16,6 +16,12 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without O_NONBLOCK, opening a pipe that nobody writes to would hang.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
+DEPTH_MAX = 20
+"""How deep folders are looked into; we make one of them."""
+
+ID_MAX_BYTES = 1000
+"""The most that is read of a file that holds an id."""
+
 _NOT_THERE = {
     errno.ENOENT,
     errno.ENOTDIR,
@@ -47,7 +53,7 @@ def open_artifact(folder: Path, file_path: str) -> BinaryIO:
     if parts is None:
         raise FileNotInCommisError(file_path)
     try:
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fd = os.open(folder, _FOLDER)
         try:
             for part in parts[:-1]:
                 inner = os.open(part, _FOLDER, dir_fd=fd)
@@ -66,6 +72,26 @@ def open_artifact(folder: Path, file_path: str) -> BinaryIO:
     return os.fdopen(file_fd, "rb")
 
 
+def read_id(path: Path) -> str | None:
+    """Read a file of the store's own that holds nothing but an id; None if it is no such file.
+
+    Raises:
+        OSError: It cannot be read just now.
+    """
+    try:
+        fd = os.open(path, _FILE)
+    except OSError as error:
+        if error.errno in _NOT_THERE:
+            return None
+        raise
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return None
+        return os.read(fd, ID_MAX_BYTES).decode("ascii", "replace")
+    finally:
+        os.close(fd)
+
+
 def list_artifacts(folder: Path, limit: int = 1000) -> list[str]:
     """Name the regular files of a commis, relative to its directory, sorted.
 
@@ -76,7 +102,7 @@ def list_artifacts(folder: Path, limit: int = 1000) -> list[str]:
     return sorted(name for name, _ in zip(_walk(folder, ""), range(limit), strict=False))
 
 
-def _walk(folder: Path, prefix: str) -> Iterator[str]:
+def _walk(folder: Path, prefix: str, depth: int = 0) -> Iterator[str]:
     folders: list[str] = []
     try:
         with os.scandir(folder) as entries:
@@ -85,9 +111,9 @@ def _walk(folder: Path, prefix: str) -> Iterator[str]:
                     # A name that starts with a dot is a file half written.
                     if not entry.name.startswith("."):
                         yield prefix + entry.name
-                elif entry.is_dir(follow_symlinks=False):
+                elif depth < DEPTH_MAX and entry.is_dir(follow_symlinks=False):
                     folders.append(entry.name)
     except OSError:
         return
     for name in folders:
-        yield from _walk(folder / name, f"{prefix}{name}/")
+        yield from _walk(folder / name, f"{prefix}{name}/", depth + 1)

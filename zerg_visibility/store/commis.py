@@ -30,7 +30,7 @@ from zerg_visibility.store.files import (
 )
 from zerg_visibility.store.jobs import JobNumbers
 from zerg_visibility.store.keys import RunKeys
-from zerg_visibility.store.metadata import CommisMetadata
+from zerg_visibility.store.metadata import METADATA_MAX_BYTES, CommisMetadata
 from zerg_visibility.store.numbering import first_free
 from zerg_visibility.store.reading import LinesRead, in_flight, read_records, read_starts
 from zerg_visibility.store.unreadable import stub
@@ -116,7 +116,7 @@ class CommisStore(Locked):
         """
         try:
             with open_artifact(self.folder(commis_id), layout.METADATA) as file:
-                data = file.read()
+                data = file.read(METADATA_MAX_BYTES + 1)
         except FileNotFoundError as error:
             raise MetadataUnreadableError(f"commis {commis_id} has no metadata.json") from error
         except OSError as error:

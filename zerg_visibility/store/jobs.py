@@ -7,6 +7,7 @@ from pathlib import Path
 
 from zerg_visibility.locking import Locked
 from zerg_visibility.store import layout
+from zerg_visibility.store.artifacts import read_id
 from zerg_visibility.store.files import FileModes, make_folder, write_new
 from zerg_visibility.store.numbering import first_free
 
@@ -34,10 +35,7 @@ class JobNumbers(Locked):
         Raises:
             OSError: This user may not read it.
         """
-        try:
-            text = layout.job_file(self._root, job_id).read_text().strip()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError, UnicodeDecodeError):
-            return None
+        text = (read_id(layout.job_file(self._root, job_id)) or "").strip()
         return text if layout.is_own_id(text) else None
 
     def newest(self) -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from zerg_visibility.locking import Locked
 from zerg_visibility.store import layout
+from zerg_visibility.store.artifacts import read_id
 from zerg_visibility.store.files import FileModes, replace_file
 
 MAX_KEYS_IN_MEMORY = 4096
@@ -51,7 +52,7 @@ class RunKeys(Locked):
             commis_id = self._known.get(key)
         if commis_id is None and on_disk:
             try:
-                commis_id = layout.key_file(self._root, key).read_text()
-            except (OSError, UnicodeDecodeError):
+                commis_id = read_id(layout.key_file(self._root, key))
+            except OSError:
                 return None
         return commis_id if commis_id is not None and layout.is_own_id(commis_id) else None

@@ -35,9 +35,11 @@ class ProcessMark:
             return self.pid_started not in {None, _started(self.pid)}
         if self.pid_started is not None and _PROC.joinpath("self/stat").exists():
             return _started(self.pid) != self.pid_started
+        if self.pid <= 0:
+            return True  # for os.kill, a group of processes
         try:
             os.kill(self.pid, 0)
-        except ProcessLookupError:
+        except (ProcessLookupError, OverflowError):  # no system has so high a number
             return True
         except OSError:
             return False

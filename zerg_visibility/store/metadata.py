@@ -23,6 +23,12 @@ from zerg_visibility.typed import checked_fields
 
 SCHEMA_VERSION = 1
 
+UNKNOWN_OWNER = "[owner unknown]"
+"""Whose a commis is if the function that should tell it failed: nobody's but the operator's."""
+
+METADATA_MAX_BYTES = 1_000_000
+"""A larger metadata.json is none of ours, and is not read whole."""
+
 STATUSES: tuple[CommisStatus, ...] = (
     "running", "success", "failed", "interrupted", "cancelled", "timeout", "lost",
 )  # fmt: skip
@@ -228,9 +234,12 @@ class CommisMetadata:
             commis_id: The directory it lies in, which decides over what the file says.
 
         Raises:
-            MetadataUnreadableError: It is not JSON, not an object, or a value has a wrong type.
+            MetadataUnreadableError: It is not JSON, not an object, too large, or has a value of a
+                wrong type.
         """
         try:
+            if len(data) > METADATA_MAX_BYTES:
+                raise ValueError(f"it has more than {METADATA_MAX_BYTES:,} bytes")
             loaded = orjson.loads(data)
             if not isinstance(loaded, dict):
                 raise TypeError(f"a JSON object was expected, not {type(loaded).__name__}")

@@ -1,6 +1,5 @@
 """ConciergeToolkit: the tools with which a concierge's model reads what its commis did."""
 
-import inspect
 from collections.abc import Callable
 from typing import Any, Literal, get_args
 
@@ -11,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from zerg_visibility.errors import ConfigurationError
 from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.store.metadata import UNKNOWN_OWNER
 from zerg_visibility.tools import arguments
 from zerg_visibility.tools.access import ConciergeView
 from zerg_visibility.tools.files import read_file
@@ -58,8 +58,14 @@ class ConciergeToolkit(BaseToolkit):
     detail: Literal["summary", "full"] = "summary"
 
     def get_tools(self) -> list[BaseTool]:
-        """Give the tools, to be bound to a model and run by a ToolNode."""
+        """Give the tools, to be bound to a model and run by a ToolNode.
+
+        Raises:
+            ConfigurationError: The owner's id is the one that stands for an unknown owner.
+        """
         store = self.store or CommisStore()
+        if not callable(self.owner_id):
+            _check_owner(self.owner_id)
         return [
             self._tool(store, "read_commis_result", arguments.ReadCommisResult, read_result),
             self._tool(store, "read_commis_file", arguments.ReadCommisFile, read_file),
@@ -88,7 +94,7 @@ class ConciergeToolkit(BaseToolkit):
             func=run,
             coroutine=run_in_thread,
             name=name,
-            description=inspect.getdoc(schema),
+            description=schema.model_json_schema()["description"],
             args_schema=schema,
             handle_tool_error=_tell,
             handle_validation_error=_explain(name, schema),
@@ -101,7 +107,14 @@ class ConciergeToolkit(BaseToolkit):
                 f"the function given as owner_id must return a str or None, "
                 f"not {type(owner).__name__}"
             )
+        _check_owner(owner)
         return owner
+
+
+def _check_owner(owner: str | None) -> None:
+    # Else whoever may choose his own name could read what has lost its owner.
+    if owner == UNKNOWN_OWNER:
+        raise ConfigurationError(f"owner_id={UNKNOWN_OWNER!r} is nobody's name; use another")
 
 
 def _tell(error: ToolException) -> str:
