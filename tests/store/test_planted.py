@@ -147,3 +147,4 @@ def test_a_commis_that_is_a_link_to_somewhere_else_has_no_files(store):
     link.symlink_to(store.folder(place.other))
     with pytest.raises(FileNotInCommisError):
         store.open_file(link.name, "result.txt")
+    assert store.files(link.name) == []

@@ -74,7 +74,9 @@ def output_text(output: Any) -> str:
 
 def _tool_messages(output: Any) -> Iterator[ToolMessage]:
     """Yield the messages of an answer: one, a list of them or of commands, or a command's own."""
-    if isinstance(output, ToolMessage | Command):
+    if isinstance(output, ToolMessage):
+        yield output
+    elif isinstance(output, Command):
         yield from _own_messages(output)
     elif isinstance(output, list | tuple):
         # Lists inside of lists are no answer of LangGraph's; they may be huge, and hold themselves.

@@ -23,6 +23,7 @@ class Usage(NamedTuple):
 
 
 NO_USAGE = Usage()
+_NOTHING: Mapping[str, Any] = {}
 
 TOKENS_MAX = 10**12
 """A count beyond it is a mistake of the server's, and would spoil every sum that it enters."""
@@ -125,8 +126,10 @@ def _usage(prompt: Any, completion: Any, total: Any, cached: Any, reasoning: Any
 
 def _mapping(found: Any) -> Mapping[str, Any]:
     """Take what should be a mapping as one; anything else tells nothing."""
-    # The first is what comes nearly always, and costs less than asking about every mapping.
-    return found if isinstance(found, (dict, Mapping)) else {}
+    # These come nearly always, and cost less than asking whether it is any mapping.
+    if found is None or type(found) is dict:
+        return found or _NOTHING
+    return found if isinstance(found, Mapping) else _NOTHING
 
 
 def _detail(found: Any, name: str) -> Any:
