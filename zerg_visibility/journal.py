@@ -13,7 +13,7 @@ from zerg_visibility.records import (
     CommisRunRecord,
     LLMCallRecord,
     Record,
-    json_line,
+    flat_line,
 )
 from zerg_visibility.redaction import Redact
 from zerg_visibility.sinks.jsonl import JsonlSink
@@ -85,7 +85,7 @@ class Journal(Locked):
             OSError: It could not be written.
         """
         if self._started is not None:
-            self._started.append(json_line(start.to_dict()))
+            self._started.append(flat_line(start.to_dict()))
 
     def add(self, record: Record) -> None:
         """Write one record and add it up.

@@ -267,10 +267,14 @@ def record_from_dict(data: Mapping[str, Any]) -> Record:
 def json_line(data: Mapping[str, Any]) -> bytes:
     """Write one JSON object as one line of bytes, whatever strings and values it holds."""
     if is_soon_written(data):
-        try:
-            return orjson.dumps(data, option=orjson.OPT_APPEND_NEWLINE)
-        except TypeError:
-            # A lone surrogate, an integer beyond 64 bits or a foreign object: rare, so paid only
-            # here.
-            pass
+        return flat_line(data)
     return orjson.dumps(plain(data), option=orjson.OPT_APPEND_NEWLINE)
+
+
+def flat_line(data: Mapping[str, Any]) -> bytes:
+    """Write a JSON object in which nothing is nested, such as a record's, as one line of bytes."""
+    try:
+        return orjson.dumps(data, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:
+        # A lone surrogate, an integer beyond 64 bits or a foreign object: rare, so paid only here.
+        return orjson.dumps(plain(data), option=orjson.OPT_APPEND_NEWLINE)

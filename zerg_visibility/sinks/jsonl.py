@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zerg_visibility.records import Record, json_line
+from zerg_visibility.records import Record, flat_line
 from zerg_visibility.store.files import AppendFile
 
 
@@ -24,7 +24,7 @@ class JsonlSink:
         Raises:
             OSError: It could not be written.
         """
-        self._file.append(json_line(record.to_dict()))
+        self._file.append(flat_line(record.to_dict()))
 
     def flush(self, timeout_s: float) -> bool:  # noqa: ARG002 - the protocol's signature
         """Do nothing: every line is already written."""
