@@ -28,7 +28,7 @@ from zerg_visibility import (
     VisibilityCallbackHandler,
     create_commis_node,
 )
-from zerg_visibility.store.files import CHECK_AFTER_S
+from zerg_visibility.store.appending import CHECK_AFTER_S
 
 
 class TestDamagedFiles:

@@ -18,8 +18,8 @@ from zerg_visibility.records import (
 from zerg_visibility.redaction import Redact
 from zerg_visibility.sinks.jsonl import JsonlSink
 from zerg_visibility.store import layout
+from zerg_visibility.store.appending import AppendFile
 from zerg_visibility.store.commis import CommisStore
-from zerg_visibility.store.files import AppendFile
 from zerg_visibility.store.metadata import CommisTotals, RunningTotals
 
 MAX_TRIES_REMEMBERED = 4096

@@ -10,9 +10,9 @@ COLLECTED = """
 import faulthandler, gc, os, sys
 from tests.scripted import calculator
 from zerg_visibility import *
-from zerg_visibility.store import files
+from zerg_visibility.store import appending
 
-files.CHECK_AFTER_S = 0  # a look at the file before every line
+appending.CHECK_AFTER_S = 0  # a look at the file before every line
 faulthandler.dump_traceback_later(50, exit=True)
 gc.disable()
 folder, operation = sys.argv[1:]

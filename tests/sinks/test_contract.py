@@ -12,7 +12,8 @@ from zerg_visibility.records import record_from_dict
 from zerg_visibility.sinks.fanout import FanoutSink
 from zerg_visibility.sinks.jsonl import JsonlSink
 from zerg_visibility.sinks.log import LogSink
-from zerg_visibility.store.files import AppendFile, FileModes
+from zerg_visibility.store.appending import AppendFile
+from zerg_visibility.store.files import FileModes
 
 RECORDS = [
     LLMCallRecord(start_us=0, end_us=1000, model="m", total_tokens=7),

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from tests.processes import all_at_once, python, running
-from zerg_visibility.store.files import MAX_OPEN_FILES, AppendFile, FileModes
+from zerg_visibility.store.appending import MAX_OPEN_FILES, AppendFile
+from zerg_visibility.store.files import FileModes
 
 
 def appender(path) -> AppendFile:
@@ -68,7 +69,8 @@ def test_two_processes_interleave_whole_lines(tmp_path):
     code = """
         import sys
         from pathlib import Path
-        from zerg_visibility.store.files import AppendFile, FileModes
+        from zerg_visibility.store.appending import AppendFile
+        from zerg_visibility.store.files import FileModes
         file = AppendFile(Path(sys.argv[2]), FileModes())
         print("ready", flush=True)
         sys.stdin.readline()
@@ -89,7 +91,8 @@ def test_nothing_is_lost_when_the_process_is_killed(tmp_path):
     code = """
         import sys
         from pathlib import Path
-        from zerg_visibility.store.files import AppendFile, FileModes
+        from zerg_visibility.store.appending import AppendFile
+        from zerg_visibility.store.files import FileModes
         file = AppendFile(Path(sys.argv[1]), FileModes())
         for number in range(100):
             file.append(f"{number}\\n".encode())
@@ -109,7 +112,8 @@ def test_a_line_that_did_not_fit_hides_no_neighbour(tmp_path):
         """
         import resource, signal, sys
         from pathlib import Path
-        from zerg_visibility.store.files import AppendFile, FileModes
+        from zerg_visibility.store.appending import AppendFile
+        from zerg_visibility.store.files import FileModes
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         file = AppendFile(Path(sys.argv[1]), FileModes())
         file.append(b"first\\n")
@@ -140,7 +144,8 @@ def test_a_line_of_another_process_that_is_just_being_written_is_not_taken_for_a
     code = """
         import sys
         from pathlib import Path
-        from zerg_visibility.store.files import AppendFile, FileModes
+        from zerg_visibility.store.appending import AppendFile
+        from zerg_visibility.store.files import FileModes
         file = AppendFile(Path(sys.argv[2]), FileModes())
         line = sys.argv[1].encode() * 100_000 + b"\\n"
         print("ready", flush=True)

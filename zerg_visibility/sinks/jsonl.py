@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zerg_visibility.records import Record, flat_line
-from zerg_visibility.store.files import AppendFile
+from zerg_visibility.store.appending import AppendFile
 
 
 class JsonlSink:

@@ -9,7 +9,8 @@ from pathlib import Path
 from zerg_visibility.errors import ConfigurationError
 from zerg_visibility.settings import DEFAULT_LOG_PATH, LOGGER_NAME
 from zerg_visibility.sinks.keyvalue import KeyValueFormatter
-from zerg_visibility.store.files import AppendFile, FileModes
+from zerg_visibility.store.appending import AppendFile
+from zerg_visibility.store.files import FileModes
 
 
 class AppendingHandler(logging.Handler):

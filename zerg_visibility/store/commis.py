@@ -20,9 +20,9 @@ from zerg_visibility.locking import Locked
 from zerg_visibility.records import CallStart, CommisStatus, Record
 from zerg_visibility.settings import default_root
 from zerg_visibility.store import layout
+from zerg_visibility.store.appending import AppendFile
 from zerg_visibility.store.artifacts import list_artifacts, open_artifact
 from zerg_visibility.store.files import (
-    AppendFile,
     FileModes,
     make_folder,
     replace_file,

@@ -1,0 +1,221 @@
+"""Files that grow by lines, so that a crash loses no finished one and none stands in another."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from collections import OrderedDict
+from pathlib import Path
+
+from zerg_visibility.locking import Locked
+from zerg_visibility.store.files import FileModes, make_folder
+
+MAX_OPEN_FILES = 64
+"""Append files that one process holds open; beyond it, the longest opened is closed first."""
+
+CHECK_AFTER_S = 0.02
+"""How long a file that lines are appended to is taken to be still where it was."""
+
+MAX_LOOKS = 100
+"""At an unfinished last line; a file that grows every time has writers who finish it themselves."""
+
+LOOK_AGAIN_AFTER_S = 0.001
+"""Between two looks, where there is no better way to wait for a write."""
+
+# A pipe that somebody put there must not hold up the graph once it is full.
+_APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+def _ends_in_mid_line(fd: int) -> bool:
+    """Say whether a process died while it wrote the last line.
+
+    It may as well be alive and writing just now: the beginning of a long `write` can be seen before
+    its end. So an unfinished line counts only if it is still the last after all writes are over
+    that were under way when it was seen.
+    """
+    seen = -1
+    for _ in range(MAX_LOOKS):
+        found = os.fstat(fd)
+        size = found.st_size
+        if size == 0 or os.pread(fd, 1, size - 1) == b"\n":
+            return False
+        if size == seen:
+            return True
+        seen = size
+        try:
+            # Changes nothing, but has to wait for the same lock of the file as a write.
+            os.fchmod(fd, stat.S_IMODE(found.st_mode))
+        except OSError:  # somebody else's file
+            time.sleep(LOOK_AGAIN_AFTER_S)
+    return False
+
+
+def _partly_written(path: Path) -> OSError:
+    return OSError(errno.ENOSPC, "only part of a line could be written", str(path))
+
+
+class AppendFile(Locked):
+    """A file that grows by whole lines, one `write` each.
+
+    Safe to use from several threads, and beside other processes that append to the same file.
+    Opened at first use, together with missing folders; closed when too many are open; opened anew
+    when it was deleted or moved away, which is looked for every 20 ms. What is written in between
+    goes where the rest of the file went.
+
+    Args:
+        path: Where it lies.
+        modes: Permissions, should it or its folders have to be created.
+    """
+
+    __slots__ = ("_busy", "_checked_at", "_closing", "_fd", "_identity", "_torn", "modes", "path")
+
+    def __init__(self, path: Path, modes: FileModes) -> None:
+        super().__init__()
+        self.path = path
+        self.modes = modes
+        self._checked_at = 0.0
+        self._fd: int | None = None
+        self._identity = (0, 0)
+        self._torn = False
+        self._busy = False
+        self._closing = False
+
+    def append(self, line: bytes) -> None:
+        """Write one line, ended by a newline, in one system call.
+
+        Raises:
+            OSError: It could not be written whole. What got through is ended as a line of its own
+                by the next call, so that it hides no neighbour.
+        """
+        with self._lock:
+            if self._busy:
+                # The garbage collector has come in between, and ended a stream that writes here.
+                self._append_apart(line)
+                return
+            self._busy = True
+            try:
+                fd = self._fd
+                now = time.monotonic()
+                if fd is None:
+                    fd = self._open()
+                elif now - self._checked_at >= CHECK_AFTER_S:
+                    self._checked_at = now
+                    if not self._is_at_path():
+                        fd = self._open()
+                written = os.write(fd, b"\n" + line if self._torn else line)
+                expected = len(line) + self._torn
+                if written == expected:
+                    self._torn = False
+                    return
+                self._torn = self._torn or written > 0
+            finally:
+                self._busy = False
+                if self._closing:
+                    self.close()
+            raise _partly_written(self.path)
+
+    def close(self) -> None:
+        """Close the file; appending opens it again."""
+        with self._lock:
+            self._closing = self._busy
+            if self._closing:
+                return
+            self._close()
+        _open_files.forget(self)
+
+    def close_if_idle(self) -> bool:
+        """Close the file unless it is being written to just now; say whether it is closed."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            if self._busy:
+                return False
+            self._close()
+        finally:
+            self._lock.release()
+        return True
+
+    def after_fork(self) -> None:
+        """Forget what another thread was doing with the file in the parent."""
+        super().after_fork()
+        self._busy = False
+        self._closing = False
+
+    def _append_apart(self, line: bytes) -> None:
+        """Write a line through a handle of its own, since the usual one is in use."""
+        fd = self._open_path()
+        try:
+            written = os.write(fd, line)
+        finally:
+            os.close(fd)
+        if written != len(line):
+            self._torn = self._torn or written > 0
+            raise _partly_written(self.path)
+
+    def _close(self) -> None:
+        if self._fd is not None:
+            fd, self._fd = self._fd, None
+            os.close(fd)
+
+    def _is_at_path(self) -> bool:
+        """Say whether the open file was neither deleted nor moved away."""
+        try:
+            there = self.path.stat()
+        except OSError:
+            return False
+        return (there.st_dev, there.st_ino) == self._identity
+
+    def _open_path(self) -> int:
+        try:
+            return os.open(self.path, _APPEND, self.modes.file)
+        except FileNotFoundError:
+            make_folder(self.path.parent, self.modes)
+            return os.open(self.path, _APPEND, self.modes.file)
+
+    def _open(self) -> int:
+        self._close()
+        fd = self._open_path()
+        try:
+            found = os.fstat(fd)
+            self._torn = _ends_in_mid_line(fd)
+        except BaseException:
+            os.close(fd)
+            raise
+        self._fd = fd
+        self._identity = (found.st_dev, found.st_ino)
+        self._checked_at = time.monotonic()
+        _open_files.admit(self)
+        return fd
+
+
+class _OpenFiles(Locked):
+    """Which append files are open, so that thousands of commis share a few file handles."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self._limit = limit
+        self._files: OrderedDict[int, AppendFile] = OrderedDict()
+
+    def admit(self, file: AppendFile) -> None:
+        with self._lock:
+            self._files[id(file)] = file
+            self._files.move_to_end(id(file))
+            excess = list(self._files.values())[: max(0, len(self._files) - self._limit)]
+        for old in excess:
+            if old is file:
+                continue
+            # Out of the table first: whoever opens it again meanwhile puts it back by itself.
+            self.forget(old)
+            # The caller holds its own lock, so waiting for another's could deadlock.
+            if not old.close_if_idle():
+                with self._lock:
+                    self._files[id(old)] = old
+
+    def forget(self, file: AppendFile) -> None:
+        with self._lock:
+            self._files.pop(id(file), None)
+
+
+_open_files = _OpenFiles(MAX_OPEN_FILES)
