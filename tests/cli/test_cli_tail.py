@@ -24,10 +24,16 @@ def replayed(store, *arguments) -> list[str]:
 
 @contextmanager
 def tailing(store, *arguments):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "zerg_visibility", "tail", "--root", str(store.root), *arguments],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
-    )  # fmt: skip
+    # A shell starts what runs in its background, this suite perhaps, with SIGINT ignored, and a
+    # child would inherit that; a handler is not inherited.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "zerg_visibility", "tail", "--root", store.root, *arguments],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(),
+        )  # fmt: skip
+    finally:
+        signal.signal(signal.SIGINT, before)
     try:
         yield process
     finally:
