@@ -190,7 +190,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
                 "llm_call", run_id.int, parent_run_id.int if parent_run_id else None, known, tags
             )
             call.name = call.shown(requested_model(known, invocation_params))
-            call.hint = phase_hint(known, tags)
+            call.hint = call.shown(phase_hint(known, tags))
             call.schemas = output_schemas(options)
             self.tracker.start(
                 call, call.name or call.shown(serialized_name(serialized, name)) or "model"
