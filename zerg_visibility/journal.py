@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from zerg_visibility.locking import Locked
@@ -24,6 +24,9 @@ from zerg_visibility.store.metadata import CommisTotals, RunningTotals
 
 MAX_TRIES_REMEMBERED = 4096
 """Calls of one commis whose repetitions are recognised; older ones start again at 1."""
+
+MAX_REPLAYED_REMEMBERED = 4096
+"""Latest records of an earlier segment that are recognised; those in flight when it was read."""
 
 
 class Journal(Locked):
@@ -50,6 +53,7 @@ class Journal(Locked):
         self._totals = RunningTotals()
         self._tries: OrderedDict[str, int] = OrderedDict()
         self._had_success = False
+        self._replayed: frozenset[str | None] = frozenset()
 
     def open(self, folder: Path, *, starts: bool = False, outputs: bool = False) -> None:
         """Say in which folder to write; before that, records count as dropped.
@@ -66,10 +70,19 @@ class Journal(Locked):
         self._folder = folder
         self._metrics = JsonlSink(self._store.append_file(folder / layout.METRICS))
 
-    def replay(self, records: Iterable[Record]) -> None:
+    def replay(self, records: Sequence[Record]) -> None:
         """Take in what an earlier segment wrote, so that totals and phases go on from there."""
         with self._lock:
             for record in records:
+                self._take(record)
+            self._replayed = frozenset(
+                record.span_id for record in records[-MAX_REPLAYED_REMEMBERED:]
+            )
+
+    def replay_late(self, record: Record) -> None:
+        """Take in what an earlier segment wrote after it had ended, unless `replay` saw it."""
+        with self._lock:
+            if record.span_id not in self._replayed:
                 self._take(record)
 
     @property

@@ -15,7 +15,17 @@ from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, RetryPolicy, interrupt
 
 from tests.langgraph.parts import Gate
-from zerg_visibility import ConciergeToolkit, create_commis_node, create_commis_tool
+from zerg_visibility import (
+    CommisMetadata,
+    CommisStore,
+    ConciergeToolkit,
+    MemorySink,
+    Record,
+    ToolCallRecord,
+    VisibilityCallbackHandler,
+    create_commis_node,
+    create_commis_tool,
+)
 
 HELLO = {"messages": [("user", "Calculate 7*6")]}
 
@@ -88,6 +98,97 @@ async def test_a_late_call_of_a_cancelled_attempt_leaves_the_success_as_it_is(ho
     assert after.finished_at == before.finished_at
     answer = ConciergeToolkit(store=store).get_tools()[0].invoke({"job_id": 1})
     assert answer.endswith("The result is 42.")
+
+
+class HeldUp(MemorySink):
+    """Keeps the thread of a tool call between its line in metrics.jsonl and what comes after."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = Gate()
+
+    def emit(self, record: Record) -> None:
+        if isinstance(record, ToolCallRecord):
+            self.gate.wait_sync()
+        super().emit(record)
+
+
+async def test_a_late_call_that_the_next_segment_has_read_already_is_counted_once(store):
+    sink, finished = HeldUp(), threading.Event()
+    runs: list[int] = []
+
+    def call_the_tool() -> None:
+        late.invoke({})
+        finished.set()
+
+    async def work(_: Any) -> Any:
+        runs.append(1)
+        if len(runs) == 1:
+            await asyncio.to_thread(call_the_tool)
+        return {"messages": [AIMessage("The result is 42.")]}
+
+    graph = around(create_commis_node(one(work), store=store), checkpointer=InMemorySaver())
+    handler = VisibilityCallbackHandler(store, sinks=[sink])
+    config = {"callbacks": [handler], "configurable": {"thread_id": "1"}}
+    task = asyncio.create_task(graph.ainvoke(HELLO, config))
+    assert await asyncio.to_thread(sink.gate.entered.wait, 30)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await graph.ainvoke(None, config)
+    assert store.metadata(store.find(1)).totals.tool_calls == 1
+
+    sink.gate.released.set()
+    assert await asyncio.to_thread(finished.wait, 30)
+
+    after = store.metadata(store.find(1))
+    assert (after.status, after.segments, after.totals.tool_calls) == ("success", 2, 1)
+    assert len(store.records(after.commis_id).items) == 1
+
+
+class HeldUpStore(CommisStore):
+    """Keeps a thread between deciding to write a metadata.json and writing it."""
+
+    gate: Gate | None = None
+
+    def save_metadata(self, metadata: CommisMetadata) -> None:
+        gate, self.gate = self.gate, None
+        if gate is not None:
+            gate.wait_sync()
+        super().save_metadata(metadata)
+
+
+async def test_a_late_call_of_an_earlier_segment_leaves_the_running_one_running(tmp_path):
+    store, stubborn, held = HeldUpStore(tmp_path), Stubborn(), Gate()
+
+    async def work(state: Any) -> Any:
+        if stubborn.runs == 1:
+            held.released.set()
+            assert await asyncio.to_thread(stubborn.done.wait, 30)
+            at_work.append(store.metadata(store.find(1)))
+        return await stubborn(state)
+
+    at_work: list[CommisMetadata] = []
+    graph = around(create_commis_node(one(work), store=store), checkpointer=InMemorySaver())
+    config = {
+        "callbacks": [VisibilityCallbackHandler(store)],
+        "configurable": {"thread_id": "1"},
+    }
+    task = asyncio.create_task(graph.ainvoke(HELLO, config))
+    assert await asyncio.to_thread(stubborn.gate.entered.wait, 30)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    store.gate = held
+    stubborn.gate.released.set()  # the late call now ends, and waits before it writes
+    assert await asyncio.to_thread(held.entered.wait, 30)
+    await graph.ainvoke(None, config)
+
+    assert [(one.status, one.segments, one.totals.tool_calls) for one in at_work] == [
+        ("running", 2, 1)
+    ]
+    after = store.metadata(store.find(1))
+    assert (after.status, after.segments, after.totals.tool_calls) == ("success", 2, 1)
 
 
 @pytest.mark.parametrize("call_id", ["call_0", ""])

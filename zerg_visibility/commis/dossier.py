@@ -234,7 +234,7 @@ class Dossier(Locked):
                 self.journal.close()
 
     def save_late(self) -> None:
-        """Write metadata.json with the latest totals, unless another process has gone on since.
+        """Write metadata.json with the latest totals, unless somebody has gone on since.
 
         Raises:
             OSError: It could not be written.
@@ -283,11 +283,9 @@ class Dossier(Locked):
         except MetadataUnreadableError:
             return False
         ours = self.metadata
-        return (written.segments, written.pid, written.pid_started) != (
-            ours.segments,
-            ours.pid,
-            ours.pid_started,
-        )
+        if (written.pid, written.pid_started) != (ours.pid, ours.pid_started):
+            return True
+        return written.segments > ours.segments
 
     def _open_journal(self) -> None:
         self._on_disk = True

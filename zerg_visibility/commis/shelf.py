@@ -57,11 +57,19 @@ class DossierShelf(Locked):
         Raises:
             OSError: metadata.json could not be written.
         """
-        with self._lock:
-            latest = self._latest.get((str(store.root), dossier.commis_id), dossier)
+        latest = self._latest_of(store, dossier)
         if latest is not dossier:
-            latest.journal.replay([record])
+            latest.journal.replay_late(record)
         latest.save_late()
+        newer = self._latest_of(store, dossier)
+        if newer is not latest:
+            # It began while this one was being written, which may have undone what it wrote.
+            newer.save_late()
+
+    def _latest_of(self, store: CommisStore, dossier: Dossier) -> Dossier:
+        """Give the dossier that goes on with a commis; waits for one that is being loaded."""
+        with self._lock:
+            return self._latest.get((str(store.root), dossier.commis_id), dossier)
 
 
 shelf = DossierShelf()
