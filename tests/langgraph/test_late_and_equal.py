@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from zerg_visibility import (
     create_commis_node,
     create_commis_tool,
 )
+from zerg_visibility.store.appending import AppendFile
 
 HELLO = {"messages": [("user", "Calculate 7*6")]}
 
@@ -144,6 +146,49 @@ async def test_a_late_call_that_the_next_segment_has_read_already_is_counted_onc
     after = store.metadata(store.find(1))
     assert (after.status, after.segments, after.totals.tool_calls) == ("success", 2, 1)
     assert len(store.records(after.commis_id).items) == 1
+
+
+class SlowStarts(CommisStore):
+    """Keeps a thread between noting a call's start and going on with it."""
+
+    gate: Gate
+
+    def append_file(self, path: Path) -> AppendFile:
+        outer = self
+
+        class HeldUpFile(AppendFile):
+            def append(self, line: bytes) -> None:
+                outer.gate.wait_sync()
+                super().append(line)
+
+        return (HeldUpFile if path.name == "started.jsonl" else AppendFile)(path, self.modes)
+
+
+async def test_a_call_that_is_cancelled_while_it_starts_took_no_time(tmp_path, clock):
+    store, done = SlowStarts(tmp_path), threading.Event()
+    store.gate = Gate()
+
+    def call_the_tool() -> None:
+        late.invoke({})
+        done.set()
+
+    async def work(_: Any) -> None:
+        await asyncio.to_thread(call_the_tool)
+
+    graph = around(create_commis_node(one(work), store=store))
+    handler = VisibilityCallbackHandler(store, clock=clock)
+    task = asyncio.create_task(graph.ainvoke(HELLO, {"callbacks": [handler]}))
+    assert await asyncio.to_thread(store.gate.entered.wait, 30)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    store.gate.released.set()
+    assert await asyncio.to_thread(done.wait, 30)
+
+    [call] = store.records(store.find(1)).items
+    assert (call.error, call.end_us - call.start_us) == ("cancelled", 0)
+    assert call.start_us == clock.wall_us()
+    assert (handler.open_runs, handler.stats.late_ends) == (0, 1)
 
 
 class HeldUpStore(CommisStore):

@@ -142,10 +142,12 @@ class Tracker(Locked):
 
     def start(self, call: OpenCall, name: str) -> None:
         """Put a call into the table, and into started.jsonl under this name."""
+        # Before anybody can find it: a commis that is cancelled now ends its calls at once.
+        call.start_us = self._clock.wall_us()
+        call.start_ns = self._clock.monotonic_ns()
         self._runs.add_call(call)
         if len(self._runs) > MAX_OPEN_RUNS:
             self._make_room()
-        call.start_us = self._clock.wall_us()
         if call.context is not None and call.journal is not None:
             try:
                 call.journal.start(
@@ -158,7 +160,7 @@ class Tracker(Locked):
                 )
             except Exception as error:
                 self._faults.note("write a line of started.jsonl", error)
-        # Last, so that our own writing is not counted as the call's time.
+        # Once more, so that our own writing is not counted as the call's time.
         call.start_ns = self._clock.monotonic_ns()
 
     def note_token(self, run_id: RunId, usage: Any = None) -> None:
