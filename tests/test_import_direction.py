@@ -17,6 +17,7 @@ MAY_IMPORT = {
     "typed": set(),
     "locking": set(),
     "plain": set(),
+    "secret_formats": set(),
     "records": {"errors", "clock", "plain", "typed"},
     "errortext": {"words"},
     "faults": {"errortext", "locking", "settings"},
@@ -37,8 +38,8 @@ MAY_IMPORT = {
     },
     "testing": {"clock", "records"},
     "demo": {
-        "analysis", "callbacks", "clock", "commis", "errors", "records", "redaction", "settings",
-        "sinks", "store", "tools", "words",
+        "analysis", "callbacks", "clock", "commis", "errors", "records", "redaction",
+        "secret_formats", "settings", "sinks", "store", "tools", "words",
     },
     "cli": {
         "analysis", "clock", "demo", "errors", "records", "settings", "sinks", "store", "words",

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from zerg_visibility.records import LLMCallRecord as LLMCallRecord
     from zerg_visibility.records import Record as Record
     from zerg_visibility.records import ToolCallRecord as ToolCallRecord
-    from zerg_visibility.redaction import redact_secrets as redact_secrets
+    from zerg_visibility.secret_formats import redact_secrets as redact_secrets
     from zerg_visibility.sinks.base import Sink as Sink
     from zerg_visibility.sinks.keyvalue import KeyValueFormatter as KeyValueFormatter
     from zerg_visibility.sinks.logfile import configure_logging as configure_logging
@@ -67,7 +67,7 @@ _HOMES = {
     "configure_logging": "sinks.logfile",
     "create_commis_node": "commis.node",
     "create_commis_tool": "commis.tool",
-    "redact_secrets": "redaction",
+    "redact_secrets": "secret_formats",
     "report_job": "commis.report",
     "visibility": "callbacks.activation",
 }

@@ -138,6 +138,28 @@ def test_a_token_is_found_behind_other_characters_of_its_kind():
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        (f"{SECRETS['OpenAI']}{SECRETS['private key']}", "[redacted][redacted]"),
+        (f"{SECRETS['Slack']}{SECRETS['JSON Web Token']}", "[redacted]"),
+        (f"secret={SECRETS['private key']}", "secret=[redacted]"),
+        (f"sk-short{SECRETS['password in a URL']}", "sk-shortpostgres://admin:[redacted]@db.example.com/x"),
+        ("password=x://u:pa,ss@h", "password=[redacted]"),
+        (f"two: {SECRETS['GitHub']}, {SECRETS['GitLab']}", "two: [redacted], [redacted]"),
+        (f"sk_{WORD[:8]}-sk-{WORD[:20]}", "[redacted]"),
+    ],
+)  # fmt: skip
+def test_secrets_side_by_side_do_not_shield_each_other(text, redacted):
+    assert redact_secrets(text) == redacted
+
+
+@pytest.mark.parametrize("name", ["PASSWORD", "Pa\u017f\u017fword", "ap\u0131_\u212aey"])
+@pytest.mark.parametrize("before", ["", "\u0130stanbul: ", "na\u00efve: "])
+def test_a_name_counts_in_every_spelling_and_neighbourhood(name, before):
+    assert redact_secrets(f"{before}{name}=hunter2-hunter2") == f"{before}{name}=[redacted]"
+
+
 @examples()
 @given(pieces=st.lists(st.sampled_from([*SECRETS.values(), *GROWING])), text=hostile_texts)
 def test_any_text_can_be_redacted(pieces, text):

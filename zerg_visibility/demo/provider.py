@@ -10,7 +10,7 @@ from langchain_core.language_models import BaseChatModel
 
 from zerg_visibility.demo.model import OfflineModel
 from zerg_visibility.errors import ConfigurationError, MissingExtraError, VisibilityError
-from zerg_visibility.redaction import redact_secrets
+from zerg_visibility.secret_formats import redact_secrets
 from zerg_visibility.words import one_line
 
 REQUEST_TIMEOUT_S = 120.0
