@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import traceback
 from pathlib import Path
 
 from zerg_visibility.errortext import error_text
@@ -23,7 +24,7 @@ class FaultLog(Locked):
     Safe to use from several threads. It never raises: a logger that fails is the last thing that
     may reach a graph. Where a program sets up no logging, Python prints warnings to stderr, and
     that is wanted here, with no NullHandler against it: who loses records must not have to ask.
-    Tracebacks are for level DEBUG.
+    Tracebacks, without the errors' own texts, are for level DEBUG.
 
     Args:
         logger: Where warnings go; the `zerg_visibility` logger if none is given.
@@ -79,8 +80,9 @@ class FaultLog(Locked):
                 _place(error),
                 more,
             )
-            if not withheld:
-                self._logger.debug("the traceback of that", exc_info=error)
+            # The lines of code alone: an error's own text may hold what it rejected.
+            frames = "".join(traceback.format_tb(error.__traceback__))
+            self._logger.debug("where that was, innermost last:\n%s", frames)
         except Exception:  # noqa: S110 - counted above, and nowhere is left to say it
             pass
 

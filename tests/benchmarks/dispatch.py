@@ -22,6 +22,7 @@ from zerg_visibility import (
     VisibilityCallbackHandler,
     configure_logging,
     create_commis_node,
+    redact_secrets,
 )
 
 ALL = "zerg_visibility: all three tiers"
@@ -54,12 +55,12 @@ def _with(make: Callable[[Path], Any]) -> Any:
     return contender
 
 
-def _ours(*capture: str, metrics: bool = True, log: bool = False) -> Any:
+def _ours(*capture: str, metrics: bool = True, log: bool = False, redact: Any = None) -> Any:
     @contextmanager
     def contender(folder: Path, graph: Any) -> Iterator[tuple[Any, list[Any]]]:
         store = CommisStore(folder / "data")
         handler = VisibilityCallbackHandler(store)
-        commis = create_commis_node(graph, store=store, capture=capture)
+        commis = create_commis_node(graph, store=store, capture=capture, redact=redact)
         with ExitStack() as stack:
             if not metrics:
                 stack.enter_context(mock.patch("zerg_visibility.journal.JsonlSink", NoFile))
@@ -97,8 +98,14 @@ TIERS = {
     "+ Tier 2 (metrics.jsonl)": _ours(),
     "+ started.jsonl": _ours("starts"),
     ALL: _ours("starts", log=True),
+    "+ redact=redact_secrets": _ours("starts", log=True, redact=redact_secrets),
 }
 STORED = {OUTPUTS: _ours("starts", "tool_outputs", log=True)}
+REDACTED = {
+    "the same, redact=redact_secrets": _ours(
+        "starts", "tool_outputs", log=True, redact=redact_secrets
+    )
+}
 
 
 def measure(
@@ -158,7 +165,7 @@ def tables(folder: Path, *, rounds: int, events: int, worst_of: int) -> Iterator
         f"{events:,} events a run, fewest of {rounds} interleaved runs; target 45 sync, 65 async.",
     )
     yield _single("Stored tool outputs: CPU added to one tool call (µs)", "tools",
-                  {FILE: _with(NewFileHandler), ALL: TIERS[ALL], **STORED},
+                  {FILE: _with(NewFileHandler), ALL: TIERS[ALL], **STORED, **REDACTED},
                   events // 2, rounds, folder, "target 100.")  # fmt: skip
     yield _single("Chain runs: CPU added to one (µs)", "chains",
                   {FLOOR: baselines[FLOOR], ALL: TIERS[ALL]}, events, rounds, folder,

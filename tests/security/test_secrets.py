@@ -29,7 +29,7 @@ KEY = "sk-proj-aB3dE6gH9jK2mN5pQ8sT1vW4yZ7aB3dE6gH9"
 @pytest.fixture
 def log(tmp_path: Path):
     path = tmp_path / "logs" / "backend.log"
-    handler = configure_logging(path)
+    handler = configure_logging(path, level="DEBUG")
     yield path
     handler.close()
 

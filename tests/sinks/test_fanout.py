@@ -42,7 +42,7 @@ def test_a_sink_that_raises_harms_no_other(faults, caplog):
     assert caplog.records[0].exc_info is None
 
 
-def test_a_bug_is_said_with_its_place_and_its_traceback_at_level_debug(faults, caplog):
+def test_a_bug_is_said_with_its_place_and_its_lines_of_code_at_level_debug(faults, caplog):
     caplog.set_level(logging.DEBUG, "zerg_visibility")
     failing = FailingSink(LookupError("two\nlines \x1b[31m"))
     FanoutSink([failing], faults).emit(RECORD)
@@ -53,7 +53,11 @@ def test_a_bug_is_said_with_its_place_and_its_traceback_at_level_debug(faults, c
         said.getMessage(),
     )
     assert traced.levelno == logging.DEBUG
-    assert traced.exc_info[1] is failing.error
+    # Its lines of code, and not a second time what it said.
+    assert traced.getMessage().startswith("where that was, innermost last:\n  File ")
+    assert "raise self.error" in traced.getMessage()
+    assert str(failing.error) not in traced.getMessage()
+    assert traced.exc_info is None
 
 
 def test_flush_shares_one_time_and_says_whether_all_managed(faults):
