@@ -86,6 +86,7 @@ class Dossier(Locked):
         self._worked_us = 1000 * (metadata.duration_ms or 0)
         self._dropped_before = metadata.dropped_records
         self._open_segments: list[RunningSegment] = []
+        self._latest: RunningSegment | None = None
 
     @property
     def commis_id(self) -> str:
@@ -184,6 +185,7 @@ class Dossier(Locked):
         self._materialise()
         with self._lock:
             self._open_segments.append(segment)
+            self._latest = segment
             now = self.metadata
             repeated = 0 if first else 1
             again = 0 if first or now.status == "interrupted" else 1
@@ -216,7 +218,8 @@ class Dossier(Locked):
         try:
             with self._lock:
                 now = self.metadata
-                latest = bool(self._open_segments) and self._open_segments[-1] is segment
+                # One that began later says how the commis is, though it may have ended before.
+                latest = self._latest is segment
                 if segment in self._open_segments:
                     self._open_segments.remove(segment)
                 idle = not self._open_segments
@@ -227,7 +230,7 @@ class Dossier(Locked):
                     error=record.error if latest else now.error,
                     finished_at=record.end_ts if latest else now.finished_at,
                     duration_ms=self._worked_us // 1000,
-                    wall_ms=max(0, record.end_us - started_us) // 1000,
+                    wall_ms=max(now.wall_ms or 0, (record.end_us - started_us) // 1000),
                 )
         finally:
             if idle:
@@ -245,25 +248,29 @@ class Dossier(Locked):
                 return  # whoever it is reads metrics.jsonl, and has more to say than this one
             self._save()
 
-    def store_result(self, text: str) -> None:
-        """Write result.txt.
+    def store_result(self, segment: RunningSegment, text: str) -> None:
+        """Write result.txt, unless a later segment has begun.
 
         Raises:
             OSError: It could not be written.
         """
-        if self._on_disk:
-            self._store.save_text(self.commis_id, layout.RESULT, text)
+        self._store_text(segment, layout.RESULT, text)
 
-    def store_messages(self, messages: list[dict[str, Any]]) -> None:
-        """Write thread.jsonl, redacted.
+    def store_messages(self, segment: RunningSegment, messages: list[dict[str, Any]]) -> None:
+        """Write thread.jsonl, redacted, unless a later segment has begun.
 
         Raises:
             OSError: It could not be written.
         """
-        if self._on_disk and messages:
+        if messages:
             redact = self.journal.redact
             lines = b"".join(json_line(_redacted(message, redact)) for message in messages)
-            self._store.save_text(self.commis_id, layout.THREAD, lines.decode())
+            self._store_text(segment, layout.THREAD, lines.decode())
+
+    def _store_text(self, segment: RunningSegment, name: str, text: str) -> None:
+        with self._lock:
+            if self._on_disk and self._latest is segment:
+                self._store.save_text(self.commis_id, name, text)
 
     def _save(self, **changes: Any) -> None:
         self.metadata = replace(

@@ -181,10 +181,10 @@ class Segment:
             text = result_text(state, self._given) if give is not None else str(state)
         self.result = journal.redact(str(text))
         if "result" in self._options.capture:
-            self._dossier.store_result(self.result)
+            self._dossier.store_result(self, self.result)
 
     def _store_messages(self, error: BaseException | None) -> None:
-        self._dossier.store_messages(thread_lines(self._left_behind(error)))
+        self._dossier.store_messages(self, thread_lines(self._left_behind(error)))
 
     def _guarded(self, doing: str, step: Callable[..., None], *args: Any) -> None:
         try:
