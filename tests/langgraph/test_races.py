@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode
 
 from tests.langgraph.parts import Gate
 from zerg_visibility import (
     CommisStore,
+    VisibilityCallbackHandler,
     create_commis_node,
+    create_commis_tool,
 )
+from zerg_visibility.clock import Clock
 
 HELLO = {"messages": [("user", "Calculate 7*6")]}
 
@@ -95,3 +100,104 @@ async def test_an_attempt_that_ends_after_the_next_one_does_not_say_how_the_comm
     after = store.metadata(store.find(1))
     assert (after.status, after.error, after.finished_at) == ("success", None, before.finished_at)
     assert store.result(after.commis_id) == "the second"
+
+
+class HeldUpClock:
+    """Keeps a thread between finding its commis and beginning."""
+
+    def __init__(self) -> None:
+        self.gate = Gate()
+        self.thread: int | None = None
+
+    def wall_ns(self) -> int:
+        if self.thread == threading.get_ident():
+            self.thread = None
+            self.gate.wait_sync()
+        return time.time_ns()
+
+
+class NotingStore(CommisStore):
+    """Tells a clock which thread has just looked for a commis."""
+
+    clock: HeldUpClock | None = None
+
+    def commis_of_key(self, key: str, *, on_disk: bool) -> str | None:
+        found = super().commis_of_key(key, on_disk=on_disk)
+        clock, self.clock = self.clock, None
+        if clock is not None:
+            clock.thread = threading.get_ident()
+        return found
+
+
+async def test_an_attempt_that_ends_while_the_next_one_is_about_to_begin(tmp_path):
+    store, clock, gates, runs = NotingStore(tmp_path), HeldUpClock(), (Gate(), Gate()), []
+    handler = VisibilityCallbackHandler(
+        store, clock=Clock(wall_ns=clock.wall_ns, monotonic_ns=time.monotonic_ns), raise_error=True
+    )
+
+    def work(_: Any) -> Any:
+        number = len(runs)
+        runs.append(1)
+        if number < 2:
+            gates[number].wait_sync()
+        return said(f"answer {number + 1}")
+
+    story = InThread(store, work, handler)
+    await story.cancel_at(gates[0])
+    store.clock = clock
+    second = asyncio.create_task(story.cancel_at(gates[1], None))
+    assert await asyncio.to_thread(clock.gate.entered.wait, 30)
+    await story.let_go(gates[0])
+    clock.gate.released.set()
+    await second
+    await story.again()
+
+    await story.let_go(gates[1], 1)
+
+    after = store.metadata(store.find(1))
+    assert (after.status, after.segments, after.attempts) == ("success", 3, 3)
+    assert store.result(after.commis_id) == "answer 3"
+
+
+class HeldUpAfterKey(CommisStore):
+    """Keeps a thread between writing the key of a commis and beginning it."""
+
+    gate: Gate | None = None
+
+    def remember_key(self, key: str, commis_id: str, *, on_disk: bool) -> None:
+        super().remember_key(key, commis_id, on_disk=on_disk)
+        gate, self.gate = self.gate, None
+        if gate is not None:
+            gate.wait_sync()
+
+
+def test_parallel_tool_calls_with_one_id_are_two_commis_even_if_one_is_only_about_to_begin(
+    tmp_path,
+):
+    store = HeldUpAfterKey(tmp_path)
+    held = store.gate = Gate()
+
+    def work(state: Any) -> Any:
+        held.released.set()
+        return said(f"Answer to {state['messages'][0].text}")
+
+    research = create_commis_tool(one(work), name="research", description="r", store=store)
+
+    def think(_: Any) -> Any:
+        calls = [
+            {"name": "research", "id": "call_0", "args": {"task": f"{which} question"}}
+            for which in ("first", "second")
+        ]
+        return {"messages": [AIMessage("", tool_calls=calls)]}
+
+    builder = StateGraph(MessagesState).add_node(think).add_node("tools", ToolNode([research]))
+    graph = builder.add_edge(START, "think").add_edge("think", "tools").compile()
+    state = graph.invoke(HELLO, {"callbacks": [VisibilityCallbackHandler(store)]})
+
+    answers = {message.text.rpartition("\n\n")[2] for message in state["messages"][-2:]}
+    assert answers == {"Answer to first question", "Answer to second question"}
+    found = {one.task: (one.segments, store.result(one.commis_id)) for one in store.recent()}
+    assert found == {
+        "first question": (1, "Answer to first question"),
+        "second question": (1, "Answer to second question"),
+    }

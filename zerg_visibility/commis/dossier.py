@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 from uuid import uuid4
 
 from zerg_visibility.clock import format_for_name, format_us
@@ -54,11 +54,17 @@ class Beginning:
     start_us: int
 
 
-class RunningSegment(Protocol):
-    """What a dossier needs to know of a segment that is running."""
+class Turn:
+    """Stands for a segment, from the moment that it is given its dossier until it ends.
 
-    execution: object
-    """Stands for the execution of a task that it is part of; None on its own."""
+    Args:
+        execution: Stands for the execution of a task that it is part of; None on its own.
+    """
+
+    __slots__ = ("execution",)
+
+    def __init__(self, execution: object) -> None:
+        self.execution = execution
 
 
 class Dossier(Locked):
@@ -85,8 +91,8 @@ class Dossier(Locked):
         self._tried_at = time.monotonic()
         self._worked_us = 1000 * (metadata.duration_ms or 0)
         self._dropped_before = metadata.dropped_records
-        self._open_segments: list[RunningSegment] = []
-        self._latest: RunningSegment | None = None
+        self._turns: list[Turn] = []
+        self._latest: Turn | None = None
 
     @property
     def commis_id(self) -> str:
@@ -100,8 +106,8 @@ class Dossier(Locked):
 
     @property
     def is_idle(self) -> bool:
-        """Whether none of its segments is running."""
-        return not self._open_segments
+        """Whether none of its segments is running or about to."""
+        return not self._turns
 
     @classmethod
     def create(
@@ -168,13 +174,17 @@ class Dossier(Locked):
 
     def runs_in(self, execution: object) -> bool:
         """Say whether one of its segments is running that belongs to an execution of a task."""
-        return any(segment.execution is execution for segment in list(self._open_segments))
+        return any(turn.execution is execution for turn in list(self._turns))
 
-    def begin_segment(self, segment: RunningSegment, start_us: int, first: bool) -> None:
+    def expect(self, turn: Turn) -> None:
+        """Note that a segment is about to start; takes no lock, since the shelf holds its own."""
+        self._turns.append(turn)
+
+    def begin_segment(self, turn: Turn, start_us: int, first: bool) -> None:
         """Note that a segment starts.
 
         Args:
-            segment: Stands for it.
+            turn: Stands for it; it is expected.
             start_us: Microseconds since 1970.
             first: Whether the commis was made for it.
 
@@ -184,8 +194,7 @@ class Dossier(Locked):
         mark = this_process()
         self._materialise()
         with self._lock:
-            self._open_segments.append(segment)
-            self._latest = segment
+            self._latest = turn
             now = self.metadata
             repeated = 0 if first else 1
             again = 0 if first or now.status == "interrupted" else 1
@@ -202,11 +211,11 @@ class Dossier(Locked):
                 host=mark.host,
             )
 
-    def end_segment(self, segment: RunningSegment, record: CommisRunRecord, worked_us: int) -> None:
+    def end_segment(self, turn: Turn, record: CommisRunRecord, worked_us: int) -> None:
         """Note that a segment has ended, and how.
 
         Args:
-            segment: The object that stood for it.
+            turn: What stood for it.
             record: The segment as a record.
             worked_us: Microseconds that it was at work.
 
@@ -219,10 +228,10 @@ class Dossier(Locked):
             with self._lock:
                 now = self.metadata
                 # One that began later says how the commis is, though it may have ended before.
-                latest = self._latest is segment
-                if segment in self._open_segments:
-                    self._open_segments.remove(segment)
-                idle = not self._open_segments
+                latest = self._latest is turn
+                if turn in self._turns:
+                    self._turns.remove(turn)
+                idle = not self._turns
                 self._worked_us += worked_us
                 started_us = now.started_us or record.start_us
                 self._save(
@@ -248,15 +257,15 @@ class Dossier(Locked):
                 return  # whoever it is reads metrics.jsonl, and has more to say than this one
             self._save()
 
-    def store_result(self, segment: RunningSegment, text: str) -> None:
+    def store_result(self, turn: Turn, text: str) -> None:
         """Write result.txt, unless a later segment has begun.
 
         Raises:
             OSError: It could not be written.
         """
-        self._store_text(segment, layout.RESULT, text)
+        self._store_text(turn, layout.RESULT, text)
 
-    def store_messages(self, segment: RunningSegment, messages: list[dict[str, Any]]) -> None:
+    def store_messages(self, turn: Turn, messages: list[dict[str, Any]]) -> None:
         """Write thread.jsonl, redacted, unless a later segment has begun.
 
         Raises:
@@ -265,11 +274,11 @@ class Dossier(Locked):
         if messages:
             redact = self.journal.redact
             lines = b"".join(json_line(_redacted(message, redact)) for message in messages)
-            self._store_text(segment, layout.THREAD, lines.decode())
+            self._store_text(turn, layout.THREAD, lines.decode())
 
-    def _store_text(self, segment: RunningSegment, name: str, text: str) -> None:
+    def _store_text(self, turn: Turn, name: str, text: str) -> None:
         with self._lock:
-            if self._on_disk and self._latest is segment:
+            if self._on_disk and self._latest is turn:
                 self._store.save_text(self.commis_id, name, text)
 
     def _save(self, **changes: Any) -> None:

@@ -14,7 +14,7 @@ from zerg_visibility.callbacks.activation import active_handler
 from zerg_visibility.callbacks.context import current_commis
 from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
 from zerg_visibility.callbacks.runs import RootRun, RunId
-from zerg_visibility.commis.dossier import Beginning, Dossier
+from zerg_visibility.commis.dossier import Beginning, Dossier, Turn
 from zerg_visibility.commis.identity import RunIdentity, identify
 from zerg_visibility.commis.options import CommisOptions
 from zerg_visibility.commis.segment import Segment
@@ -103,13 +103,14 @@ def _open(
         )
         return Dossier.create(store, beginning, redact, options.capture, handler.faults)
 
+    turn = Turn(identity.execution)
     known = None
     if identity.key is not None and identity.may_continue:
         known = store.commis_of_key(identity.key, on_disk=identity.checkpointed)
     beside = known is not None and shelf.is_at_work(store, known, identity.execution)
     if known is None or beside:
         dossier = create()
-        shelf.put(store, dossier)
+        shelf.put(store, dossier, turn)
         # Some servers give parallel tool calls one id. The first of them is found by it.
         if identity.key is not None and not beside:
             _remember(store, identity, dossier, handler)
@@ -117,6 +118,7 @@ def _open(
         dossier = shelf.take(
             store,
             known,
+            turn,
             lambda: Dossier.reopen(store, known, redact, options.capture, handler.faults),
         )
     return Segment(
@@ -131,7 +133,7 @@ def _open(
         span_id=span_id,
         parent_span_id=parent_span_id,
         first=known is None or beside,
-        execution=identity.execution,
+        turn=turn,
     )
 
 

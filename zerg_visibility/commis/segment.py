@@ -15,7 +15,7 @@ from langgraph.errors import GraphBubbleUp, GraphDrained, NodeTimeoutError, Pare
 from zerg_visibility.callbacks.context import InsideCommis
 from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
 from zerg_visibility.callbacks.runs import CommisContext, RootRun
-from zerg_visibility.commis.dossier import Dossier
+from zerg_visibility.commis.dossier import Dossier, Turn
 from zerg_visibility.commis.options import CommisOptions
 from zerg_visibility.commis.shelf import shelf
 from zerg_visibility.commis.texts import result_text, thread_lines
@@ -40,7 +40,7 @@ class Segment:
         span_id: 16 hex digits of its own span.
         parent_span_id: The span that started it.
         first: Whether the commis begins with it.
-        execution: Stands for the execution of a task that it is part of; None on its own.
+        turn: Stands for it in the dossier.
     """
 
     def __init__(
@@ -57,13 +57,13 @@ class Segment:
         span_id: str,
         parent_span_id: str | None,
         first: bool,
-        execution: object = None,
+        turn: Turn,
     ) -> None:
         self.config = config
-        self.execution = execution
         self.result: str | None = None
         """Its result as text, once it has ended with a state."""
         self._dossier = dossier
+        self._turn = turn
         self._handler = handler
         self._options = options
         self._store = store
@@ -73,7 +73,7 @@ class Segment:
         self._span_id = span_id
         self._start_us = handler.clock.wall_us()
         self._guarded(
-            "write a commis's metadata.json", dossier.begin_segment, self, self._start_us, first
+            "write a commis's metadata.json", dossier.begin_segment, turn, self._start_us, first
         )
         self._context = CommisContext(
             commis_id=dossier.commis_id,
@@ -133,7 +133,7 @@ class Segment:
             if "messages" in self._options.capture:
                 self._guarded("store a commis's messages", self._store_messages, error)
         self._guarded(
-            "write a commis's metadata.json", dossier.end_segment, self, record, duration_us
+            "write a commis's metadata.json", dossier.end_segment, self._turn, record, duration_us
         )
 
     def _close(self, reason: str, record: CommisRunRecord, outer: Any) -> None:
@@ -181,10 +181,10 @@ class Segment:
             text = result_text(state, self._given) if give is not None else str(state)
         self.result = journal.redact(str(text))
         if "result" in self._options.capture:
-            self._dossier.store_result(self, self.result)
+            self._dossier.store_result(self._turn, self.result)
 
     def _store_messages(self, error: BaseException | None) -> None:
-        self._dossier.store_messages(self, thread_lines(self._left_behind(error)))
+        self._dossier.store_messages(self._turn, thread_lines(self._left_behind(error)))
 
     def _guarded(self, doing: str, step: Callable[..., None], *args: Any) -> None:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from weakref import WeakValueDictionary
 
-from zerg_visibility.commis.dossier import Dossier
+from zerg_visibility.commis.dossier import Dossier, Turn
 from zerg_visibility.locking import Locked
 from zerg_visibility.records import Record
 from zerg_visibility.store.commis import CommisStore
@@ -19,20 +19,24 @@ class DossierShelf(Locked):
         self._open: dict[tuple[str, str], Dossier] = {}
         self._latest: WeakValueDictionary[tuple[str, str], Dossier] = WeakValueDictionary()
 
-    def take(self, store: CommisStore, commis_id: str, load: Callable[[], Dossier]) -> Dossier:
-        """Give the open dossier of a commis, else load it."""
+    def take(
+        self, store: CommisStore, commis_id: str, turn: Turn, load: Callable[[], Dossier]
+    ) -> Dossier:
+        """Give the open dossier of a commis, else load it; it stays open for this turn."""
         key = (str(store.root), commis_id)
         with self._lock:
             dossier = self._open.get(key)
             if dossier is None:
                 dossier = self._open[key] = self._latest[key] = load()
+            dossier.expect(turn)
             return dossier
 
-    def put(self, store: CommisStore, dossier: Dossier) -> None:
-        """Note that a new commis is open."""
+    def put(self, store: CommisStore, dossier: Dossier, turn: Turn) -> None:
+        """Note that a new commis is open for this turn."""
         key = (str(store.root), dossier.commis_id)
         with self._lock:
             self._open[key] = self._latest[key] = dossier
+            dossier.expect(turn)
 
     def is_at_work(self, store: CommisStore, commis_id: str, execution: object) -> bool:
         """Say whether a segment of a commis is running that belongs to a given execution."""
@@ -41,7 +45,7 @@ class DossierShelf(Locked):
         return dossier is not None and execution is not None and dossier.runs_in(execution)
 
     def release(self, store: CommisStore, dossier: Dossier) -> None:
-        """Forget a commis once none of its segments runs any more."""
+        """Forget a commis once none of its segments runs any more, or is about to."""
         with self._lock:
             if dossier.is_idle:
                 self._open.pop((str(store.root), dossier.commis_id), None)
