@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from zerg_visibility.store import layout
 from zerg_visibility.store.appending import AppendFile
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.metadata import CommisTotals, RunningTotals
+from zerg_visibility.store.outputs import OutputNumbers
 
 MAX_TRIES_REMEMBERED = 4096
 """Calls of one commis whose repetitions are recognised; older ones start again at 1."""
@@ -49,25 +49,27 @@ class Journal(Locked):
         self._metrics: JsonlSink | None = None
         self._started: AppendFile | None = None
         self._folder: Path | None = None
-        self._output_numbers: itertools.count[int] | None = None
+        self.output_numbers: OutputNumbers | None = None
+        """Numbers for tool outputs; None if they are not stored, or there is no directory yet."""
         self._totals = RunningTotals()
         self._tries: OrderedDict[str, int] = OrderedDict()
         self._had_success = False
         self._replayed: frozenset[str | None] = frozenset()
 
-    def open(self, folder: Path, *, starts: bool = False, outputs: bool = False) -> None:
+    def open(
+        self, folder: Path, *, starts: bool = False, outputs: OutputNumbers | None = None
+    ) -> None:
         """Say in which folder to write; before that, records count as dropped.
 
         Args:
             folder: The commis's or concierge's directory.
             starts: Whether to note in started.jsonl that a call has begun.
-            outputs: Whether to store what tools answered.
+            outputs: Numbers for what tools answered; None if it is not to be stored.
         """
         if starts:
             self._started = self._store.append_file(folder / layout.STARTED)
-        if outputs:
-            self._output_numbers = itertools.count(1 + _numbered(folder / layout.TOOL_CALLS))
         self._folder = folder
+        self.output_numbers = outputs
         self._metrics = JsonlSink(self._store.append_file(folder / layout.METRICS))
 
     def replay(self, records: Sequence[Record]) -> None:
@@ -126,7 +128,7 @@ class Journal(Locked):
     @property
     def stores_outputs(self) -> bool:
         """Whether tool outputs are kept, and there is a directory for them."""
-        return self._output_numbers is not None
+        return self.output_numbers is not None
 
     def store_output(self, tool: str, text: str) -> tuple[str, int] | None:
         """Store what a tool answered, numbered in order of completion.
@@ -138,13 +140,12 @@ class Journal(Locked):
         Raises:
             OSError: It could not be written.
         """
-        if self._output_numbers is None or self._folder is None:
+        numbers = self.output_numbers
+        if numbers is None or self._folder is None:
             return None
         data = text.encode("utf-8", "replace")
         while True:
-            with self._lock:
-                number = next(self._output_numbers)
-            name = layout.tool_output_name(number, tool)
+            name = layout.tool_output_name(numbers.draw(), tool)
             try:
                 self._store.write_file(self._folder / name, data)
             except FileExistsError:
@@ -205,14 +206,3 @@ class Journal(Locked):
             self._tries[record.tool_call_id] = self._tries.get(record.tool_call_id, 0) + 1
             if len(self._tries) > MAX_TRIES_REMEMBERED:
                 self._tries.popitem(last=False)
-
-
-def _numbered(folder: Path) -> int:
-    """Give the highest number among the tool outputs of a folder; 0 if there is none."""
-    try:
-        names = [path.name for path in folder.iterdir()]
-    except OSError:
-        return 0
-    numbers = [name.partition("_")[0] for name in names]
-    # A file that somebody else has put there has no say.
-    return max((int(one) for one in numbers if one.isdecimal() and len(one) < 19), default=0)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
+from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 
 from tests.langgraph.parts import Gate
 from zerg_visibility import (
+    CommisMetadata,
     CommisStore,
     VisibilityCallbackHandler,
     create_commis_node,
@@ -201,3 +204,118 @@ def test_parallel_tool_calls_with_one_id_are_two_commis_even_if_one_is_only_abou
         "first question": (1, "Answer to first question"),
         "second question": (1, "Answer to second question"),
     }
+
+
+class Stubborn:
+    """A concierge whose commis is cancelled while its thread goes on, and calls tools later."""
+
+    def __init__(self, store: CommisStore, handler: Any, *late: Any, then: Any = None) -> None:
+        self.gate, self.done = Gate(), threading.Event()
+        self.late, self.then, self.runs = late, then, 0
+        builder = StateGraph(MessagesState)
+        builder.add_node("research", create_commis_node(one(self.work), store=store))
+        self.graph = builder.add_edge(START, "research").compile(checkpointer=InMemorySaver())
+        self.config: Any = {"callbacks": [handler], "configurable": {"thread_id": "1"}}
+
+    def call_late(self) -> None:
+        try:
+            self.gate.wait_sync()
+            for one_tool in self.late:
+                one_tool.invoke({})
+        finally:
+            self.done.set()
+
+    async def work(self, _: Any) -> Any:
+        self.runs += 1
+        if self.runs == 1:
+            await asyncio.to_thread(self.call_late)
+        if self.then is not None:
+            await self.then.ainvoke({})
+        return said("The result is 42.")
+
+    async def cancel(self) -> None:
+        task = asyncio.create_task(self.graph.ainvoke(HELLO, self.config))
+        assert await asyncio.to_thread(self.gate.entered.wait, 30)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    async def again(self) -> None:
+        await self.graph.ainvoke(None, self.config)
+
+    async def let_go(self) -> None:
+        self.gate.released.set()
+        assert await asyncio.to_thread(self.done.wait, 30)
+
+
+@tool
+def late() -> str:
+    """Answer when nobody waits any more."""
+    return "late"
+
+
+@tool
+def prompt() -> str:
+    """Answer at once."""
+    return "prompt"
+
+
+async def test_a_late_call_is_added_up_though_all_that_was_known_of_the_next_segment_is_collected(
+    store, handler
+):
+    story = Stubborn(store, handler, late)
+    await story.cancel()
+    await story.again()
+    gc.collect()
+
+    await story.let_go()
+
+    after = store.metadata(store.find(1))
+    assert (after.status, after.segments, after.totals.tool_calls) == ("success", 2, 1)
+
+
+class HeldUpStore(CommisStore):
+    """Keeps a thread between deciding to write a metadata.json and writing it."""
+
+    gate: Gate | None = None
+
+    def save_metadata(self, metadata: CommisMetadata) -> None:
+        gate, self.gate = self.gate, None
+        if gate is not None:
+            gate.wait_sync()
+        super().save_metadata(metadata)
+
+
+async def test_a_late_call_does_not_undo_what_a_segment_wrote_that_has_come_and_gone(tmp_path):
+    store, held = HeldUpStore(tmp_path), Gate()
+    story = Stubborn(store, VisibilityCallbackHandler(store, raise_error=True), late)
+    await story.cancel()
+    store.gate = held
+    story.gate.released.set()
+    assert await asyncio.to_thread(held.entered.wait, 30)
+    await story.again()
+    gc.collect()
+
+    held.released.set()
+    await story.let_go()
+
+    after = store.metadata(store.find(1))
+    assert (after.status, after.segments, after.totals.tool_calls) == ("success", 2, 1)
+
+
+async def test_outputs_of_late_calls_and_of_the_next_segment_have_numbers_of_their_own(
+    store, handler
+):
+    story = Stubborn(store, handler, late, prompt, then=prompt)
+    await story.cancel()
+    await story.again()
+
+    await story.let_go()
+    await story.again()
+
+    files = store.files(store.find(1))
+    assert [name for name in files if name.startswith("tool_calls/")] == [
+        "tool_calls/001_prompt.txt",
+        "tool_calls/002_late.txt",
+        "tool_calls/003_prompt.txt",
+    ]

@@ -19,6 +19,7 @@ from zerg_visibility.store import layout
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.liveness import this_process
 from zerg_visibility.store.metadata import CommisMetadata
+from zerg_visibility.store.outputs import OutputNumbers
 
 RETRY_AFTER_S = 1.0
 """A directory that could not be made is tried again after this many seconds."""
@@ -84,6 +85,8 @@ class Dossier(Locked):
         super().__init__()
         self.metadata = metadata
         self.journal = Journal(store, redact)
+        self.successor: Dossier | None = None
+        """Goes on with the commis after this one; there as long as this one has late calls."""
         self._store = store
         self._capture = capture
         self._faults = faults
@@ -157,15 +160,25 @@ class Dossier(Locked):
         redact: Redact,
         capture: Collection[str],
         faults: FaultLog,
+        earlier: Dossier | None = None,
     ) -> Dossier:
-        """Continue a commis from what is stored of it, whatever state that is in."""
+        """Continue a commis from what is stored of it, whatever state that is in.
+
+        Args:
+            store: Where it lies.
+            commis_id: Which.
+            redact: Applied to every text before it is stored.
+            capture: What is stored beside metrics.
+            faults: Counts and logs what fails.
+            earlier: The dossier of segments that are over, if there may be late calls of theirs.
+        """
         try:
             metadata = store.written_metadata(commis_id)
         except MetadataUnreadableError as error:
             faults.note("read the metadata.json of a commis that continues", error)
             metadata = CommisMetadata(commis_id=commis_id, status="lost")
         dossier = cls(store, metadata, redact, capture, faults)
-        dossier._open_journal()
+        dossier._open_journal(None if earlier is None else earlier.journal.output_numbers)
         records = store.records(commis_id).items
         dossier.journal.replay(records)
         if metadata.status not in {"interrupted", "success", "failed", "cancelled", "timeout"}:
@@ -303,13 +316,16 @@ class Dossier(Locked):
             return True
         return written.segments > ours.segments
 
-    def _open_journal(self) -> None:
+    def _open_journal(self, numbers: OutputNumbers | None = None) -> None:
         self._on_disk = True
-        self.journal.open(
-            self._store.folder(self.commis_id),
-            starts="starts" in self._capture,
-            outputs="tool_outputs" in self._capture,
-        )
+        folder = self._store.folder(self.commis_id)
+        if "tool_outputs" not in self._capture:
+            numbers = None
+        elif numbers is None:
+            numbers = OutputNumbers(folder / layout.TOOL_CALLS)
+        else:
+            numbers.look_again()
+        self.journal.open(folder, starts="starts" in self._capture, outputs=numbers)
 
     def _materialise(self) -> None:
         """Make the directory after all, if it could not be made at first."""

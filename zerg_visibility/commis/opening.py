@@ -119,7 +119,9 @@ def _open(
             store,
             known,
             turn,
-            lambda: Dossier.reopen(store, known, redact, options.capture, handler.faults),
+            lambda earlier: Dossier.reopen(
+                store, known, redact, options.capture, handler.faults, earlier
+            ),
         )
     return Segment(
         dossier=dossier,

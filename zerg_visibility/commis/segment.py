@@ -143,7 +143,7 @@ class Segment:
 
     def _take_late(self, record: Record) -> None:
         """Add up a call that came after the end: of a tool that nobody could stop in time."""
-        self._guarded("add up a late call", shelf.take_late, self._store, self._dossier, record)
+        self._guarded("add up a late call", shelf.take_late, self._dossier, record)
 
     def _status(self, error: BaseException | None, has_own_limit: bool) -> CommisStatus:
         if error is None:

@@ -20,14 +20,28 @@ class DossierShelf(Locked):
         self._latest: WeakValueDictionary[tuple[str, str], Dossier] = WeakValueDictionary()
 
     def take(
-        self, store: CommisStore, commis_id: str, turn: Turn, load: Callable[[], Dossier]
+        self,
+        store: CommisStore,
+        commis_id: str,
+        turn: Turn,
+        load: Callable[[Dossier | None], Dossier],
     ) -> Dossier:
-        """Give the open dossier of a commis, else load it; it stays open for this turn."""
+        """Give the open dossier of a commis, else load it; it stays open for this turn.
+
+        Args:
+            store: Where it lies.
+            commis_id: Which.
+            turn: Stands for the segment that needs it.
+            load: Loads it, given the one before, if that may have late calls.
+        """
         key = (str(store.root), commis_id)
         with self._lock:
             dossier = self._open.get(key)
             if dossier is None:
-                dossier = self._open[key] = self._latest[key] = load()
+                earlier = self._latest.get(key)
+                dossier = self._open[key] = self._latest[key] = load(earlier)
+                if earlier is not None:
+                    earlier.successor = dossier
             dossier.expect(turn)
             return dossier
 
@@ -50,30 +64,31 @@ class DossierShelf(Locked):
             if dossier.is_idle:
                 self._open.pop((str(store.root), dossier.commis_id), None)
 
-    def take_late(self, store: CommisStore, dossier: Dossier, record: Record) -> None:
+    def take_late(self, dossier: Dossier, record: Record) -> None:
         """Add up a record of a commis that another dossier may have gone on with since.
 
         Args:
-            store: Where it lies.
             dossier: The one that the record was written by.
             record: A record that is in metrics.jsonl already.
 
         Raises:
             OSError: metadata.json could not be written.
         """
-        latest = self._latest_of(store, dossier)
+        latest = self._latest_after(dossier)
         if latest is not dossier:
             latest.journal.replay_late(record)
         latest.save_late()
-        newer = self._latest_of(store, dossier)
-        if newer is not latest:
+        while (newer := self._latest_after(latest)) is not latest:
             # It began while this one was being written, which may have undone what it wrote.
-            newer.save_late()
+            latest = newer
+            latest.save_late()
 
-    def _latest_of(self, store: CommisStore, dossier: Dossier) -> Dossier:
+    def _latest_after(self, dossier: Dossier) -> Dossier:
         """Give the dossier that goes on with a commis; waits for one that is being loaded."""
         with self._lock:
-            return self._latest.get((str(store.root), dossier.commis_id), dossier)
+            while dossier.successor is not None:
+                dossier = dossier.successor
+            return dossier
 
 
 shelf = DossierShelf()
