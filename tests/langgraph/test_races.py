@@ -319,3 +319,24 @@ async def test_outputs_of_late_calls_and_of_the_next_segment_have_numbers_of_the
         "tool_calls/002_late.txt",
         "tool_calls/003_prompt.txt",
     ]
+
+
+async def test_a_commis_that_goes_on_after_its_concierge_has_ended_keeps_its_result(store, handler):
+    gate = Gate()
+    inner = create_commis_node(one(lambda _: said("from inside")), store=store, name="inner")
+
+    def work(state: Any) -> Any:
+        gate.wait_sync()
+        inner.invoke(state)
+        return said("The result is 42.")
+
+    story = InThread(store, work, handler)
+    await story.cancel_at(gate)
+    await story.let_go(gate)
+
+    outer, nested = sorted(store.recent(), key=lambda one: one.job_id or 0)
+    assert (outer.status, store.result(outer.commis_id)) == ("success", "The result is 42.")
+    assert (nested.status, store.result(nested.commis_id)) == ("success", "from inside")
+    assert "thread.jsonl" in store.files(outer.commis_id)
+    assert nested.trace_id == outer.trace_id
+    assert handler.open_runs == 0

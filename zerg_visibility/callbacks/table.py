@@ -76,10 +76,15 @@ class RunTable(Locked):
             run_id = next(iter(self._entries))
             return run_id, self._entries[run_id]
 
-    def sweep_chains(self, root: RootRun) -> None:
-        """Take out the chain runs that a root left behind; LangChain did not report their end."""
-        while root.chains:
-            try:
-                self._entries.pop(root.chains.pop(), None)
-            except KeyError:
-                return
+    def sweep_chains(self, root: RootRun, is_at_work: Callable[[OpenRun], bool]) -> None:
+        """Take out the chain runs that a root left behind; LangChain did not report their end.
+
+        Args:
+            root: The root run, which has ended.
+            is_at_work: Whether a run belongs to a commis that has not ended yet.
+        """
+        for run_id in list(root.chains):
+            entry = self._entries.get(run_id)
+            if entry is None or not is_at_work(entry):
+                self._entries.pop(run_id, None)
+                root.chains.discard(run_id)

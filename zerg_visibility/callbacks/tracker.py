@@ -308,15 +308,20 @@ class Tracker(Locked):
         reason = "timeout" if isinstance(error, STOPPED_BY_TIME) else "cancelled"
         for call in list(root.calls.values()):
             # A commis closes its own calls: it may have a limit of its own, and is not yet over.
-            if call.context is None or call.context.ended or call.context.owner is not self:
+            if not self._is_at_work(call):
                 self.close_call(call, reason)
         root.ended = True
         self._wind_up(root)
 
     def _wind_up(self, root: RootRun) -> None:
-        self._runs.sweep_chains(root)
+        self._runs.sweep_chains(root, self._is_at_work)
         if root.journal is not None:
             root.journal.close()
+
+    def _is_at_work(self, run: OpenRun) -> bool:
+        """Say whether a run belongs to a commis of ours that has not ended; it sees to it then."""
+        commis = run.context
+        return commis is not None and not commis.ended and commis.owner is self
 
     def _concierge_journal(self, root: RootRun) -> Journal:
         with self._lock:
