@@ -12,13 +12,18 @@ import pytest
 from langchain_core.messages import AIMessage
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.errors import NodeTimeoutError
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
+from langgraph.types import RetryPolicy
 
 from tests.langgraph.parts import Gate
 from zerg_visibility import (
     CommisMetadata,
+    CommisRunRecord,
     CommisStore,
+    MemorySink,
+    Record,
     VisibilityCallbackHandler,
     create_commis_node,
     create_commis_tool,
@@ -340,3 +345,100 @@ async def test_a_commis_that_goes_on_after_its_concierge_has_ended_keeps_its_res
     assert "thread.jsonl" in store.files(outer.commis_id)
     assert nested.trace_id == outer.trace_id
     assert handler.open_runs == 0
+
+
+class HeldUpSink(MemorySink):
+    """Keeps a thread that tells of a segment."""
+
+    def __init__(self, gate: Gate) -> None:
+        super().__init__()
+        self.gate = gate
+
+    def emit(self, record: Record) -> None:
+        if isinstance(record, CommisRunRecord):
+            self.gate.wait_sync()
+        super().emit(record)
+
+
+async def test_every_watcher_hears_of_a_segment_though_one_more_comes_meanwhile(store, handler):
+    held, began = Gate(), Gate()
+    sinks = [HeldUpSink(held), HeldUpSink(held)]
+    others = [VisibilityCallbackHandler(store, sinks=[sink]) for sink in sinks]
+    third = VisibilityCallbackHandler(store)
+
+    def call_late() -> None:
+        began.wait_sync()
+        late.invoke({}, {"callbacks": [third]})
+        held.released.set()
+
+    async def work(_: Any) -> Any:
+        background.append(asyncio.create_task(asyncio.to_thread(call_late)))
+        assert await asyncio.to_thread(began.entered.wait, 30)
+        return said("The result is 42.")
+
+    background: list[Any] = []
+    node = create_commis_node(one(work), store=store)
+    builder = StateGraph(MessagesState).add_node("research", node).add_edge(START, "research")
+    running = asyncio.to_thread(
+        asyncio.run, builder.compile().ainvoke(HELLO, {"callbacks": [handler, *others]})
+    )
+    ending = asyncio.create_task(running)
+    assert await asyncio.to_thread(held.entered.wait, 30)
+    began.released.set()
+    await ending
+
+    assert [sum(isinstance(r, CommisRunRecord) for r in sink.records) for sink in sinks] == [1, 1]
+    assert handler.stats.failures == 0
+
+
+class HeldUpId(str):
+    """The id of a tool call, which keeps the thread that looks for an earlier call of this id."""
+
+    __slots__ = ("gate",)
+    gate: Gate
+
+    def __eq__(self, other: object) -> bool:
+        self.gate.wait_sync()
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+async def test_a_call_begins_while_another_one_looks_for_what_was_cut_off_before_it(store, handler):
+    stuck, meanwhile = Gate(), Gate()
+    call_id = HeldUpId("b")
+    call_id.gate = Gate()
+    runs: list[int] = []
+
+    @tool
+    def wait(number: int) -> str:
+        """Wait in a thread."""
+        (stuck, meanwhile)[number].wait_sync()
+        return "late"
+
+    def call(one_tool: Any, call_id: str, **args: Any) -> Any:
+        given = {"name": one_tool.name, "args": args, "id": call_id, "type": "tool_call"}
+        return asyncio.create_task(asyncio.to_thread(one_tool.invoke, given))
+
+    async def work(_: Any) -> Any:
+        runs.append(1)
+        if len(runs) == 1:
+            await call(wait, "a", number=0)
+        looking = call(prompt, call_id)
+        assert await asyncio.to_thread(call_id.gate.entered.wait, 30)
+        beginning = call(wait, "c", number=1)
+        assert await asyncio.to_thread(meanwhile.entered.wait, 30)
+        call_id.gate.released.set()
+        await looking
+        meanwhile.released.set()
+        await beginning
+        stuck.released.set()
+        return said("The result is 42.")
+
+    again = RetryPolicy(initial_interval=0.001, jitter=False, retry_on=NodeTimeoutError)
+    builder = StateGraph(MessagesState).add_node("work", work, timeout=0.5, retry_policy=again)
+    node = create_commis_node(builder.add_edge(START, "work").compile(), store=store)
+    await node.ainvoke(HELLO, {"callbacks": [handler]})
+
+    assert handler.stats.failures == 0
+    assert store.metadata(store.find(1)).totals.tool_calls == 3

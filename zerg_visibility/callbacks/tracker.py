@@ -133,8 +133,9 @@ class Tracker(Locked):
         attempt = max(1 if commis is None else commis.attempt, node_attempt(), retry_attempt(tags))
         if attempt > 1 and commis is not None and commis.open_calls:
             # The attempt before ran into its node's time limit, or there would be none after it.
-            for earlier in [c for c in commis.open_calls if c.cut and c.try_key == call.try_key]:
-                self.close_call(earlier, "timeout")
+            for earlier in list(commis.open_calls):
+                if earlier.cut and earlier.try_key == call.try_key:
+                    self.close_call(earlier, "timeout")
         if call.journal is not None and call.try_key is not None:
             attempt = max(attempt, 1 + call.journal.tries(call.try_key))
         call.attempt = attempt
@@ -247,7 +248,7 @@ class Tracker(Locked):
         if outer is None and commis.root.concierge_id is not None:
             outer = self._concierge_journal(commis.root)
         self._recorder.emit(record, outer)
-        for other in commis.watchers:
+        for other in list(commis.watchers):
             other.note_commis(record)
         if commis.root.ended:
             # After a node's timeout= the root ends before the commis does.
