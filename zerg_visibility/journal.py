@@ -160,9 +160,13 @@ class Journal(Locked):
             success: Whether the call succeeded.
             asks_for_tools: Whether the model asked for tools to be run.
         """
+        with self._lock:
+            # Of two that succeed at once, one is the first.
+            is_initial = not self._had_success
+            self._had_success = self._had_success or success
         if hint is not None:
             return hint
-        if not self._had_success:
+        if is_initial:
             return "initial"
         if not success:
             return None

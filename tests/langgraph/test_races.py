@@ -7,6 +7,7 @@ import gc
 import threading
 import time
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from langchain_core.messages import AIMessage
@@ -17,7 +18,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 from langgraph.types import RetryPolicy
 
-from tests.langgraph.parts import Gate
+from tests.langgraph.parts import Gate, ScriptedModel
 from zerg_visibility import (
     CommisMetadata,
     CommisRunRecord,
@@ -442,3 +443,56 @@ async def test_a_call_begins_while_another_one_looks_for_what_was_cut_off_before
 
     assert handler.stats.failures == 0
     assert store.metadata(store.find(1)).totals.tool_calls == 3
+
+
+async def test_a_call_that_begins_after_all_has_ended_and_is_cancelled_does_not_stay_open(
+    store, handler
+):
+    """As newer LangChain reports it of a tool in a task that nobody waits for."""
+    over = asyncio.Event()
+
+    async def linger() -> None:
+        await over.wait()
+        run_id = uuid4()
+        handler.on_tool_start({"name": "ls"}, "", run_id=run_id)
+        handler.on_tool_error(asyncio.CancelledError(), run_id=run_id)
+
+    async def work(_: Any) -> Any:
+        background.append(asyncio.create_task(linger()))
+        return said("The result is 42.")
+
+    background: list[asyncio.Task[None]] = []
+    node = create_commis_node(one(work), store=store)
+    builder = StateGraph(MessagesState).add_node("research", node).add_edge(START, "research")
+    await builder.compile().ainvoke(HELLO, {"callbacks": [handler]})
+    over.set()
+    await background[0]
+
+    assert handler.open_runs == 0
+    (record,) = store.records(store.find(1)).items
+    assert (record.success, record.error) == (False, "cancelled")
+
+
+async def test_only_calls_until_the_first_success_are_initial(store):
+    """Though two end at once, one of them held up while its record is made."""
+    gate, model = Gate(), ScriptedModel(script=["fine"], name_of_model="held up")
+    other = ScriptedModel(script=["fine"])
+
+    def redact(text: str) -> str:
+        if text == "held up-2026":
+            gate.wait_sync()
+        return text
+
+    async def work(_: Any) -> Any:
+        first = asyncio.create_task(asyncio.to_thread(model.invoke, "x"))
+        assert await asyncio.to_thread(gate.entered.wait, 30)
+        await other.ainvoke("x")
+        gate.released.set()
+        await first
+        return said("The result is 42.")
+
+    node = create_commis_node(one(work), store=store, redact=redact)
+    await node.ainvoke(HELLO, {"callbacks": [VisibilityCallbackHandler(store, raise_error=True)]})
+
+    records = store.records(store.find(1)).items
+    assert sorted(record.phase for record in records) == ["initial", "synthesis"]

@@ -186,10 +186,12 @@ class Tracker(Locked):
         """Keep a cancelled call until it is known whether a time limit was the reason.
 
         Returns:
-            False if nothing encloses the call that could tell.
+            False if nothing encloses the call that could tell, or it has ended already.
         """
         call = self._runs.get_call(run_id)
         if call is None or call.root.run_id in {None, run_id}:
+            return False
+        if call.root.ended and not self._is_at_work(call):
             return False
         call.cancelled = True
         call.stopped_ns = ended_ns
