@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import linecache
+import os
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -30,6 +34,7 @@ from zerg_visibility import (
     create_commis_tool,
 )
 from zerg_visibility.clock import Clock
+from zerg_visibility.store import appending
 
 HELLO = {"messages": [("user", "Calculate 7*6")]}
 
@@ -496,3 +501,86 @@ async def test_only_calls_until_the_first_success_are_initial(store):
 
     records = store.records(store.find(1)).items
     assert sorted(record.phase for record in records) == ["initial", "synthesis"]
+
+
+class AtLine:
+    """Runs something in a thread the first time that it gets to a line of a module.
+
+    It stands for the garbage collector, which may come in between anywhere, or for the scheduler.
+    """
+
+    def __init__(self, module: Any, text: str, then: Any) -> None:
+        self.file, self.text, self.then = module.__file__, text, then
+
+    def __call__(self, frame: Any, event: str, _: Any) -> Any:
+        if frame.f_code.co_filename != self.file:
+            return None
+        if event == "line" and self.text in linecache.getline(self.file, frame.f_lineno):
+            sys.settrace(None)
+            then, self.then = self.then, lambda: None
+            then()
+        return self
+
+    def thread(self, step: Any) -> threading.Thread:
+        def run() -> None:
+            sys.settrace(self)
+            try:
+                step()
+            finally:
+                sys.settrace(None)
+
+        return threading.Thread(target=run, daemon=True)
+
+
+def open_handles(path: Path) -> int:
+    return sum(os.path.realpath(link) == str(path) for link in Path("/proc/self/fd").iterdir())
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="tells open files on Linux only")
+def test_a_file_that_is_closed_and_appended_to_at_once_is_still_among_those_to_be_closed(tmp_path):
+    file = CommisStore(tmp_path).append_file(tmp_path / "late.jsonl")
+    late_record = threading.Thread(target=file.append, args=(b"{}\n",), daemon=True)
+
+    def meanwhile() -> None:
+        late_record.start()
+        late_record.join(0.5)  # it may have to wait for us
+
+    file.append(b"{}\n")
+    closing = AtLine(appending, "_open_files.forget(self)", meanwhile).thread(file.close)
+    closing.start()
+    closing.join(30)
+    late_record.join(30)
+    others = [
+        CommisStore(tmp_path).append_file(tmp_path / f"{number}.jsonl")
+        for number in range(appending.MAX_OPEN_FILES)
+    ]
+    for other in others:
+        other.append(b"{}\n")
+    handles = open_handles(file.path)
+    for other in [*others, file]:
+        other.close()
+    assert handles == 0
+    assert file.path.read_bytes() == b"{}\n{}\n"
+
+
+@pytest.mark.parametrize(
+    "line", ["self._files[id(file)] = file", "files = list(", "self._files.pop(id(file), None)"]
+)
+def test_a_stream_is_collected_while_its_file_is_opened_by_another_thread(line, tmp_path):
+    store = CommisStore(tmp_path)
+    mine, shared = store.append_file(tmp_path / "mine"), store.append_file(tmp_path / "shared")
+    other = threading.Thread(target=shared.append, args=(b"other\n",), daemon=True)
+
+    def collected() -> None:
+        other.start()
+        other.join(0.5)  # it has locked the file, and may wait for us
+        shared.append(b"collected\n")
+
+    first = AtLine(appending, line, collected).thread(lambda: (mine.append(b"{}\n"), mine.close()))
+    first.start()
+    first.join(20)
+    other.join(20)
+    assert not first.is_alive()
+    assert not other.is_alive()
+    shared.close()
+    assert sorted(shared.path.read_bytes().splitlines()) == [b"collected", b"other"]

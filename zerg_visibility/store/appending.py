@@ -6,7 +6,6 @@ import errno
 import os
 import stat
 import time
-from collections import OrderedDict
 from pathlib import Path
 
 from zerg_visibility.locking import Locked
@@ -123,7 +122,8 @@ class AppendFile(Locked):
             if self._closing:
                 return
             self._close()
-        _open_files.forget(self)
+            # Before anybody can open it again, and so be forgotten while it is open.
+            _open_files.forget(self)
 
     def close_if_idle(self) -> bool:
         """Close the file unless it is being written to just now; say whether it is closed."""
@@ -190,32 +190,33 @@ class AppendFile(Locked):
         return fd
 
 
-class _OpenFiles(Locked):
-    """Which append files are open, so that thousands of commis share a few file handles."""
+class _OpenFiles:
+    """Which append files are open, so that thousands of commis share a few file handles.
+
+    Without a lock, since each step is one of the dictionary's own, which no other thread gets into.
+    In a lock the garbage collector may come in between and end a stream, which has to wait for a
+    file that another thread has locked, which waits here.
+    """
 
     def __init__(self, limit: int) -> None:
-        super().__init__()
         self._limit = limit
-        self._files: OrderedDict[int, AppendFile] = OrderedDict()
+        self._files: dict[int, AppendFile] = {}
 
     def admit(self, file: AppendFile) -> None:
-        with self._lock:
-            self._files[id(file)] = file
-            self._files.move_to_end(id(file))
-            excess = list(self._files.values())[: max(0, len(self._files) - self._limit)]
-        for old in excess:
+        self.forget(file)
+        self._files[id(file)] = file  # the last of them
+        files = list(self._files.values())
+        for old in files[: max(0, len(files) - self._limit)]:
             if old is file:
                 continue
             # Out of the table first: whoever opens it again meanwhile puts it back by itself.
             self.forget(old)
             # The caller holds its own lock, so waiting for another's could deadlock.
             if not old.close_if_idle():
-                with self._lock:
-                    self._files[id(old)] = old
+                self._files[id(old)] = old
 
     def forget(self, file: AppendFile) -> None:
-        with self._lock:
-            self._files.pop(id(file), None)
+        self._files.pop(id(file), None)
 
 
 _open_files = _OpenFiles(MAX_OPEN_FILES)

@@ -30,7 +30,7 @@ class OutputNumbers(Locked):
 
     def draw(self) -> int:
         """Give the next number."""
-        with self._lock:
+        with self._lock:  # nothing in here that the garbage collector could come in at
             number = self._next
             self._next = number + 1
             return number
