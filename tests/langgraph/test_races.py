@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -23,6 +24,7 @@ from langgraph.prebuilt import ToolNode
 from langgraph.types import RetryPolicy
 
 from tests.langgraph.parts import Gate, ScriptedModel
+from tests.processes import python
 from zerg_visibility import (
     CommisMetadata,
     CommisRunRecord,
@@ -438,13 +440,13 @@ async def test_a_call_begins_while_another_one_looks_for_what_was_cut_off_before
         await looking
         meanwhile.released.set()
         await beginning
-        stuck.released.set()
         return said("The result is 42.")
 
     again = RetryPolicy(initial_interval=0.001, jitter=False, retry_on=NodeTimeoutError)
     builder = StateGraph(MessagesState).add_node("work", work, timeout=0.5, retry_policy=again)
     node = create_commis_node(builder.add_edge(START, "work").compile(), store=store)
     await node.ainvoke(HELLO, {"callbacks": [handler]})
+    stuck.released.set()
 
     assert handler.stats.failures == 0
     assert store.metadata(store.find(1)).totals.tool_calls == 3
@@ -584,3 +586,51 @@ def test_a_stream_is_collected_while_its_file_is_opened_by_another_thread(line, 
     assert not other.is_alive()
     shared.close()
     assert sorted(shared.path.read_bytes().splitlines()) == [b"collected", b"other"]
+
+
+ELSEWHERE = """
+import sys
+from langchain_core.messages import AIMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+from zerg_visibility import *
+
+def work(_):
+    return {"messages": [AIMessage("The result is 42.")]}
+
+graph = StateGraph(MessagesState).add_node("work", work).add_edge(START, "work")
+graph = graph.compile(checkpointer=InMemorySaver())
+config = {"configurable": {"thread_id": "1"}}
+graph.update_state(config, {"messages": [("user", "Calculate 7*6")]})
+create_commis_node(graph, store=CommisStore(sys.argv[1])).invoke(None, config)
+"""
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_a_segment_that_hung_does_not_undo_what_another_process_did_since(failing, tmp_path):
+    """A worker hangs, its commis is resumed by the next one, and then it wakes up after all."""
+    store, gate = CommisStore(tmp_path), Gate()
+
+    def work(_: Any) -> Any:
+        gate.wait_sync()
+        if failing:
+            raise ConnectionError("lost")
+        return said("too late")
+
+    def hang() -> None:
+        with suppress(ConnectionError):
+            node.invoke(HELLO, {"configurable": {"thread_id": "1"}})
+
+    node = create_commis_node(one(work, checkpointer=InMemorySaver()), store=store)
+    hanging = threading.Thread(target=hang)
+    hanging.start()
+    assert gate.entered.wait(30)
+    python(ELSEWHERE, tmp_path)
+    before = store.metadata(store.find(1))
+    assert (before.status, before.segments) == ("success", 2)
+
+    gate.released.set()
+    hanging.join(30)
+
+    assert store.metadata(before.commis_id) == before
+    assert store.result(before.commis_id) == "The result is 42."

@@ -211,7 +211,7 @@ class Dossier(Locked):
             now = self.metadata
             repeated = 0 if first else 1
             again = 0 if first or now.status == "interrupted" else 1
-            self._save(
+            self._change(
                 status="running",
                 finished_at=None,
                 error=None,
@@ -223,9 +223,10 @@ class Dossier(Locked):
                 pid_started=mark.pid_started,
                 host=mark.host,
             )
+            self._write()
 
     def end_segment(self, turn: Turn, record: CommisRunRecord, worked_us: int) -> None:
-        """Note that a segment has ended, and how.
+        """Note that a segment has ended, and how, unless another process has gone on since.
 
         Args:
             turn: What stood for it.
@@ -247,13 +248,16 @@ class Dossier(Locked):
                 idle = not self._turns
                 self._worked_us += worked_us
                 started_us = now.started_us or record.start_us
-                self._save(
+                continued = self._is_continued_elsewhere()
+                self._change(
                     status=record.status if latest else now.status,
                     error=record.error if latest else now.error,
                     finished_at=record.end_ts if latest else now.finished_at,
                     duration_ms=self._worked_us // 1000,
                     wall_ms=max(now.wall_ms or 0, (record.end_us - started_us) // 1000),
                 )
+                if not continued:
+                    self._write()
         finally:
             if idle:
                 self.journal.close()
@@ -268,10 +272,11 @@ class Dossier(Locked):
         with self._lock:
             if self._is_continued_elsewhere():
                 return  # whoever it is reads metrics.jsonl, and has more to say than this one
-            self._save()
+            self._change()
+            self._write()
 
     def store_result(self, turn: Turn, text: str) -> None:
-        """Write result.txt, unless a later segment has begun.
+        """Write result.txt, unless a later segment has begun, here or elsewhere.
 
         Raises:
             OSError: It could not be written.
@@ -279,7 +284,7 @@ class Dossier(Locked):
         self._store_text(turn, layout.RESULT, text)
 
     def store_messages(self, turn: Turn, messages: list[dict[str, Any]]) -> None:
-        """Write thread.jsonl, redacted, unless a later segment has begun.
+        """Write thread.jsonl, redacted, unless a later segment has begun, here or elsewhere.
 
         Raises:
             OSError: It could not be written.
@@ -291,16 +296,18 @@ class Dossier(Locked):
 
     def _store_text(self, turn: Turn, name: str, text: str) -> None:
         with self._lock:
-            if self._on_disk and self._latest is turn:
+            if self._latest is turn and self._on_disk and not self._is_continued_elsewhere():
                 self._store.save_text(self.commis_id, name, text)
 
-    def _save(self, **changes: Any) -> None:
+    def _change(self, **changes: Any) -> None:
         self.metadata = replace(
             self.metadata,
             totals=self.journal.totals,
             dropped_records=self._dropped_before + self.journal.dropped,
             **changes,
         )
+
+    def _write(self) -> None:
         if self._on_disk:
             self._store.save_metadata(self.metadata)
 
@@ -312,9 +319,10 @@ class Dossier(Locked):
         except MetadataUnreadableError:
             return False
         ours = self.metadata
-        if (written.pid, written.pid_started) != (ours.pid, ours.pid_started):
-            return True
-        return written.segments > ours.segments
+        if (written.pid, written.pid_started) == (ours.pid, ours.pid_started):
+            return written.segments > ours.segments
+        # With fewer segments it is what was there before, if ours could not be written.
+        return written.segments >= ours.segments
 
     def _open_journal(self, numbers: OutputNumbers | None = None) -> None:
         self._on_disk = True
