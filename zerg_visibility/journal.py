@@ -120,10 +120,10 @@ class Journal(Locked):
             self.count_dropped()
             raise
 
-    def count_dropped(self) -> None:
-        """Count a record that was lost before there was one to write."""
+    def count_dropped(self, count: int = 1) -> None:
+        """Count records that were lost, some before there was one to write."""
         with self._lock:
-            self.dropped += 1
+            self.dropped += count
 
     @property
     def stores_outputs(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import linecache
 import os
@@ -37,6 +38,7 @@ from zerg_visibility import (
 )
 from zerg_visibility.clock import Clock
 from zerg_visibility.store import appending
+from zerg_visibility.store.appending import AppendFile
 
 HELLO = {"messages": [("user", "Calculate 7*6")]}
 
@@ -634,3 +636,67 @@ def test_a_segment_that_hung_does_not_undo_what_another_process_did_since(failin
 
     assert store.metadata(before.commis_id) == before
     assert store.result(before.commis_id) == "The result is 42."
+
+
+FORKED = """
+import os, sys
+from pathlib import Path
+from tests.scripted import calculator
+from zerg_visibility import *
+
+store, sink = CommisStore(sys.argv[1]), MemorySink()
+configure_logging(sys.argv[1] + "/backend.log")
+handler = VisibilityCallbackHandler(store, sinks=[sink])
+stream = create_commis_node(calculator(), store=store).stream(
+    {"messages": [("user", "Calculate 7*6")]}, {"callbacks": [handler]}
+)
+next(stream)
+child = os.fork()
+if child == 0:
+    stream.close()  # as the garbage collector does
+    os._exit(0)
+os.waitpid(child, 0)
+print(store.metadata(store.find(1)).status)
+list(stream)
+print(store.metadata(store.find(1)).status)
+print(Path(sys.argv[1], "backend.log").read_text().count(" commis_complete "))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="does not fork")
+def test_a_forked_child_that_leaves_does_not_end_the_commis_of_its_parent(tmp_path):
+    assert python(FORKED, tmp_path).split() == ["running", "success", "1"]
+
+
+class OneLine(AppendFile):
+    """Cannot write one line that somebody chooses."""
+
+    refused = b"\0"
+
+    def append(self, line: bytes) -> None:
+        if self.refused in line:
+            raise OSError(errno.ENOSPC, "no space left on device")
+        super().append(line)
+
+
+class FullStore(CommisStore):
+    """Has no space for the record of the tool `late`."""
+
+    def append_file(self, path: Path) -> AppendFile:
+        file = OneLine(path, self.modes)
+        if path.name == "metrics.jsonl":
+            file.refused = b'"tool":"late"'
+        return file
+
+
+async def test_a_late_call_that_is_lost_is_counted_though_the_next_segment_has_begun(tmp_path):
+    store = FullStore(tmp_path)
+    handler = VisibilityCallbackHandler(store)
+    story = Stubborn(store, handler, late)
+    await story.cancel()
+    await story.again()
+
+    await story.let_go()
+
+    after = store.metadata(store.find(1))
+    assert (after.segments, after.dropped_records, handler.stats.dropped_records) == (2, 1, 1)

@@ -275,6 +275,19 @@ class Dossier(Locked):
             self._change()
             self._write()
 
+    def take_over(self, record: Record, earlier: Dossier) -> None:
+        """Take in a late record of an earlier dossier, and how many that one has lost."""
+        self.journal.replay_late(record)
+        self.journal.count_dropped(earlier.unsaid_dropped())
+
+    def unsaid_dropped(self) -> int:
+        """Give, once, how many records were lost since metadata.json was last written."""
+        with self._lock:
+            dropped = self._dropped_before + self.journal.dropped
+            unsaid = dropped - self.metadata.dropped_records
+            self.metadata = replace(self.metadata, dropped_records=dropped)
+            return unsaid
+
     def store_result(self, turn: Turn, text: str) -> None:
         """Write result.txt, unless a later segment has begun, here or elsewhere.
 

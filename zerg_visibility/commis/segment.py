@@ -6,6 +6,7 @@ graph does never depends on them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -64,6 +65,7 @@ class Segment:
         """Its result as text, once it has ended with a state."""
         self._dossier = dossier
         self._turn = turn
+        self._pid = os.getpid()
         self._handler = handler
         self._options = options
         self._store = store
@@ -100,6 +102,8 @@ class Segment:
             error: What the graph raised, if it did.
             has_own_limit: Whether its graph has a time limit for its steps.
         """
+        if isinstance(error, GeneratorExit) and os.getpid() != self._pid:
+            return  # a child that was forked from this process drops its copy of the stream
         self._guarded("end a commis", self._end, error, has_own_limit)
         shelf.release(self._store, self._dossier)
 

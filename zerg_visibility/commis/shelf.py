@@ -69,14 +69,14 @@ class DossierShelf(Locked):
 
         Args:
             dossier: The one that the record was written by.
-            record: A record that is in metrics.jsonl already.
+            record: A record that is in metrics.jsonl already, or could not be written.
 
         Raises:
             OSError: metadata.json could not be written.
         """
         latest = self._latest_after(dossier)
         if latest is not dossier:
-            latest.journal.replay_late(record)
+            latest.take_over(record, dossier)
         latest.save_late()
         while (newer := self._latest_after(latest)) is not latest:
             # It began while this one was being written, which may have undone what it wrote.
