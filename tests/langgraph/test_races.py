@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import orjson
 import pytest
 from langchain_core.messages import AIMessage
 from langchain_core.tools import tool
@@ -700,3 +701,64 @@ async def test_a_late_call_that_is_lost_is_counted_though_the_next_segment_has_b
 
     after = store.metadata(store.find(1))
     assert (after.segments, after.dropped_records, handler.stats.dropped_records) == (2, 1, 1)
+
+
+async def test_what_a_thread_does_after_its_concierge_was_cancelled_is_in_the_same_trace(
+    store, handler
+):
+    gate, done = Gate(), threading.Event()
+    node = create_commis_node(one(lambda _: said("The result is 42.")), store=store)
+
+    def go_on(state: Any) -> None:
+        prompt.invoke({})
+        gate.wait_sync()
+        late.invoke({})
+        node.invoke(state)
+        done.set()
+
+    async def work(state: Any) -> Any:
+        await asyncio.to_thread(go_on, state)
+
+    task = asyncio.create_task(one(work).ainvoke(HELLO, {"callbacks": [handler]}))
+    assert await asyncio.to_thread(gate.entered.wait, 30)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    gate.released.set()
+    assert await asyncio.to_thread(done.wait, 30)
+
+    (concierge,) = (store.root / "concierge").iterdir()
+    lines = (concierge / "metrics.jsonl").read_bytes().splitlines()
+    records = [orjson.loads(line) for line in lines]
+    assert [record.get("tool") or record["name"] for record in records] == [
+        "prompt",
+        "late",
+        "work",
+    ]
+    assert len({record["trace_id"] for record in records}) == 1
+    assert store.metadata(store.find(1)).concierge_id == concierge.name
+
+
+def test_tool_calls_with_one_id_that_run_one_after_the_other_are_two_commis(store, handler):
+    """Whether they overlap is up to the scheduler; here they must not."""
+
+    def work(state: Any) -> Any:
+        return said(f"Answer to {state['messages'][0].text}")
+
+    research = create_commis_tool(one(work), name="research", description="r", store=store)
+    calls = [
+        {"name": "research", "id": "call_0", "args": {"task": f"{which} question"}}
+        for which in ("first", "second")
+    ]
+    builder = StateGraph(MessagesState).add_node("tools", ToolNode([research]))
+    graph = builder.add_edge(START, "tools").compile()
+    graph.invoke(
+        {"messages": [AIMessage("", tool_calls=calls)]},
+        {"callbacks": [handler], "max_concurrency": 1},
+    )
+
+    found = {one.task: (one.segments, store.result(one.commis_id)) for one in store.recent()}
+    assert found == {
+        "first question": (1, "Answer to first question"),
+        "second question": (1, "Answer to second question"),
+    }

@@ -98,7 +98,7 @@ class CommisTool(BaseTool):
 
     def run(self, tool_input: Any, *args: Any, tool_call_id: str | None = None, **kw: Any) -> Any:
         """Run the tool; the id of the call is part of what identifies the commis."""
-        token = current_tool_call_id.set(tool_call_id)
+        token = current_tool_call_id.set(_which(tool_call_id, tool_input))
         try:
             return super().run(tool_input, *args, tool_call_id=tool_call_id, **kw)
         finally:
@@ -108,7 +108,7 @@ class CommisTool(BaseTool):
         self, tool_input: Any, *args: Any, tool_call_id: str | None = None, **kw: Any
     ) -> Any:
         """Run the tool asynchronously."""
-        token = current_tool_call_id.set(tool_call_id)
+        token = current_tool_call_id.set(_which(tool_call_id, tool_input))
         try:
             return await super().arun(tool_input, *args, tool_call_id=tool_call_id, **kw)
         finally:
@@ -139,6 +139,11 @@ class CommisTool(BaseTool):
         finally:
             segment_begun.reset(token)
         return answer.text()
+
+
+def _which(tool_call_id: str | None, tool_input: Any) -> str | None:
+    """Tell a call from others of its message: some servers give all of them one id."""
+    return None if tool_call_id is None else f"{tool_call_id}\n{tool_input}"
 
 
 class _Answer:
