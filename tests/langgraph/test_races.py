@@ -33,11 +33,16 @@ from zerg_visibility import (
     CommisStore,
     MemorySink,
     Record,
+    ToolCallRecord,
     VisibilityCallbackHandler,
     create_commis_node,
     create_commis_tool,
+    journal,
 )
 from zerg_visibility.clock import Clock
+from zerg_visibility.commis.dossier import Beginning, Dossier, Turn
+from zerg_visibility.commis.options import CAPTURES
+from zerg_visibility.faults import FaultLog
 from zerg_visibility.store import appending
 from zerg_visibility.store.appending import AppendFile
 
@@ -762,3 +767,40 @@ def test_tool_calls_with_one_id_that_run_one_after_the_other_are_two_commis(stor
         "first question": (1, "Answer to first question"),
         "second question": (1, "Answer to second question"),
     }
+
+
+def test_a_stream_is_collected_while_a_record_of_its_commis_is_added_up_and_another_saved(store):
+    beginning = Beginning(
+        name="research",
+        task="Calculate 7*6",
+        owner_id=None,
+        parent_commis_id=None,
+        concierge_id=None,
+        trace_id=None,
+        span_id=None,
+        thread_id=None,
+        start_us=1_000_000,
+    )
+    dossier, turn = Dossier.create(store, beginning, str, CAPTURES, FaultLog()), Turn(None)
+    dossier.expect(turn)
+    dossier.begin_segment(turn, 1_000_000, first=True)
+    record = ToolCallRecord(tool="ls", start_us=1_000_000, end_us=2_000_000, success=True)
+    run = CommisRunRecord(name="research", status="cancelled", start_us=1_000_000, end_us=2_000_000)
+    saving = threading.Thread(target=dossier.save_late, daemon=True)
+
+    def collected() -> None:
+        saving.start()
+        saving.join(0.5)  # it has locked the dossier, and may wait for the journal
+        dossier.end_segment(turn, run, 1_000_000)
+
+    adding = AtLine(journal, "self._take(record)", collected).thread(
+        lambda: dossier.journal.add(record)
+    )
+    adding.start()
+    adding.join(20)
+    assert not adding.is_alive()
+    assert not saving.is_alive()
+    dossier.save_late()
+    after = store.metadata(dossier.commis_id)
+    assert (after.status, after.totals.tool_calls) == ("cancelled", 1)
+    dossier.journal.close()
