@@ -114,8 +114,9 @@ class Journal(Locked):
         with self._lock:
             self._take(record)
         try:
-            if self._metrics is None and self.reopen is not None:
-                self.reopen()
+            reopen = self.reopen  # another thread may take it away once it is done
+            if self._metrics is None and reopen is not None:
+                reopen()
             if self._metrics is None:
                 raise FileNotFoundError("the directory of this commis could not be created")
             self._metrics.emit(record)

@@ -40,6 +40,7 @@ from zerg_visibility import (
     journal,
 )
 from zerg_visibility.clock import Clock
+from zerg_visibility.commis import dossier as dossier_module
 from zerg_visibility.commis.dossier import Beginning, Dossier, Turn
 from zerg_visibility.commis.options import CAPTURES
 from zerg_visibility.faults import FaultLog
@@ -804,3 +805,45 @@ def test_a_stream_is_collected_while_a_record_of_its_commis_is_added_up_and_anot
     after = store.metadata(dossier.commis_id)
     assert (after.status, after.totals.tool_calls) == ("cancelled", 1)
     dossier.journal.close()
+
+
+class SlowStore(CommisStore):
+    """Can make no directory at first, and then takes its time."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.gate = Gate()
+        self.made: list[str] = []
+
+    def create(self, task: str, created_us: int) -> tuple[str, int]:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    def create_as(self, commis_id: str) -> int:
+        self.made.append(commis_id)
+        self.gate.wait_sync()
+        return super().create_as(commis_id)
+
+
+async def test_a_directory_that_two_threads_wait_for_is_made_once(tmp_path, monkeypatch):
+    store, waiting = SlowStore(tmp_path), Gate()
+
+    @tool
+    def twice() -> str:
+        """Answer when there is somebody else who waits."""
+        waiting.entered.set()
+        return "done"
+
+    async def work(_: Any) -> Any:
+        monkeypatch.setattr(dossier_module, "RETRY_AFTER_S", 0.0)  # as if making it took longer
+        first = asyncio.create_task(asyncio.to_thread(prompt.invoke, {}))
+        assert await asyncio.to_thread(store.gate.entered.wait, 30)
+        second = asyncio.create_task(asyncio.to_thread(twice.invoke, {}))
+        assert await asyncio.to_thread(waiting.entered.wait, 30)
+        store.gate.released.set()
+        await asyncio.gather(first, second)
+        return said("The result is 42.")
+
+    handler = VisibilityCallbackHandler(store)
+    await create_commis_node(one(work), store=store).ainvoke(HELLO, {"callbacks": [handler]})
+    assert len(store.made) == 1
+    assert handler.stats.failures == 1  # that of `create`

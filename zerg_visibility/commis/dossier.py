@@ -350,10 +350,10 @@ class Dossier(Locked):
 
     def _materialise(self) -> None:
         """Make the directory after all, if it could not be made at first."""
-        if self._on_disk:
-            return
         with self._lock:
             now = time.monotonic()
+            if self._on_disk:
+                return  # another thread may have been quicker
             if now - self._tried_at < RETRY_AFTER_S:
                 return
             self._tried_at = now
