@@ -847,3 +847,29 @@ async def test_a_directory_that_two_threads_wait_for_is_made_once(tmp_path, monk
     await create_commis_node(one(work), store=store).ainvoke(HELLO, {"callbacks": [handler]})
     assert len(store.made) == 1
     assert handler.stats.failures == 1  # that of `create`
+
+
+def test_a_commis_that_another_process_went_on_with_is_read_anew_though_it_hangs_here(tmp_path):
+    store, gate, runs = CommisStore(tmp_path), Gate(), []
+
+    def work(_: Any) -> Any:
+        runs.append(1)
+        number = len(runs)
+        if number == 1:
+            gate.wait_sync()
+        prompt.invoke({})
+        return said(f"answer {number}")
+
+    config: Any = {"configurable": {"thread_id": "1"}}
+    node = create_commis_node(one(work, checkpointer=InMemorySaver()), store=store)
+    hanging = threading.Thread(target=lambda: node.invoke(HELLO, config))
+    hanging.start()
+    assert gate.entered.wait(30)
+    python(ELSEWHERE, tmp_path)
+    node.invoke(None, config)
+    gate.released.set()
+    hanging.join(30)
+
+    after = store.metadata(store.find(1))
+    assert (after.status, after.segments, after.attempts) == ("success", 3, 3)
+    assert store.result(after.commis_id) == "answer 2"

@@ -248,7 +248,7 @@ class Dossier(Locked):
                 idle = not self._turns
                 self._worked_us += worked_us
                 started_us = now.started_us or record.start_us
-                continued = self._is_continued_elsewhere()
+                continued = self.is_continued_elsewhere()
                 self._change(
                     status=record.status if latest else now.status,
                     error=record.error if latest else now.error,
@@ -270,7 +270,7 @@ class Dossier(Locked):
         """
         self._materialise()
         with self._lock:
-            if self._is_continued_elsewhere():
+            if self.is_continued_elsewhere():
                 return  # whoever it is reads metrics.jsonl, and has more to say than this one
             self._change()
             self._write()
@@ -287,6 +287,20 @@ class Dossier(Locked):
             unsaid = dropped - self.metadata.dropped_records
             self.metadata = replace(self.metadata, dropped_records=dropped)
             return unsaid
+
+    def is_continued_elsewhere(self) -> bool:
+        """Say whether metadata.json is of a segment that this dossier knows nothing of."""
+        if not self._on_disk:
+            return False
+        try:
+            written = self._store.written_metadata(self.commis_id)
+        except MetadataUnreadableError:
+            return False
+        ours = self.metadata
+        if (written.pid, written.pid_started) == (ours.pid, ours.pid_started):
+            return written.segments > ours.segments
+        # With fewer segments it is what was there before, if ours could not be written.
+        return written.segments >= ours.segments
 
     def store_result(self, turn: Turn, text: str) -> None:
         """Write result.txt, unless a later segment has begun, here or elsewhere.
@@ -309,7 +323,7 @@ class Dossier(Locked):
 
     def _store_text(self, turn: Turn, name: str, text: str) -> None:
         with self._lock:
-            if self._latest is turn and self._on_disk and not self._is_continued_elsewhere():
+            if self._latest is turn and self._on_disk and not self.is_continued_elsewhere():
                 self._store.save_text(self.commis_id, name, text)
 
     def _change(self, **changes: Any) -> None:
@@ -323,19 +337,6 @@ class Dossier(Locked):
     def _write(self) -> None:
         if self._on_disk:
             self._store.save_metadata(self.metadata)
-
-    def _is_continued_elsewhere(self) -> bool:
-        if not self._on_disk:
-            return False
-        try:
-            written = self._store.written_metadata(self.commis_id)
-        except MetadataUnreadableError:
-            return False
-        ours = self.metadata
-        if (written.pid, written.pid_started) == (ours.pid, ours.pid_started):
-            return written.segments > ours.segments
-        # With fewer segments it is what was there before, if ours could not be written.
-        return written.segments >= ours.segments
 
     def _open_journal(self, numbers: OutputNumbers | None = None) -> None:
         self._on_disk = True

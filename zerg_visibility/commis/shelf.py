@@ -28,6 +28,8 @@ class DossierShelf(Locked):
     ) -> Dossier:
         """Give the open dossier of a commis, else load it; it stays open for this turn.
 
+        One that another process has gone on with is loaded anew.
+
         Args:
             store: Where it lies.
             commis_id: Which.
@@ -37,7 +39,7 @@ class DossierShelf(Locked):
         key = (str(store.root), commis_id)
         with self._lock:
             dossier = self._open.get(key)
-            if dossier is None:
+            if dossier is None or dossier.is_continued_elsewhere():
                 earlier = self._latest.get(key)
                 dossier = self._open[key] = self._latest[key] = load(earlier)
                 if earlier is not None:
@@ -61,8 +63,9 @@ class DossierShelf(Locked):
     def release(self, store: CommisStore, dossier: Dossier) -> None:
         """Forget a commis once none of its segments runs any more, or is about to."""
         with self._lock:
-            if dossier.is_idle:
-                self._open.pop((str(store.root), dossier.commis_id), None)
+            key = (str(store.root), dossier.commis_id)
+            if dossier.is_idle and self._open.get(key) is dossier:
+                del self._open[key]
 
     def take_late(self, dossier: Dossier, record: Record) -> None:
         """Add up a record of a commis that another dossier may have gone on with since.
