@@ -66,17 +66,6 @@ class RootRun:
             concierge_id=f"{format_for_name(started_us)}_{digits[-8:]}",
         )
 
-    def continued(self, run_id: RunId) -> RootRun:
-        """Make the root for a run that a thread starts after this one was cancelled."""
-        root = RootRun(
-            trace_id=self.trace_id,
-            span_id=self.span_id,
-            run_id=run_id,
-            concierge_id=self.concierge_id,
-        )
-        root.journal = self.journal
-        return root
-
 
 class OpenRun:
     """Any run that others can be inside of.

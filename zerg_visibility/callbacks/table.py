@@ -6,14 +6,10 @@ left when its root run ends is swept.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 
 from zerg_visibility.callbacks.runs import OpenCall, OpenRun, RootRun, RunId
 from zerg_visibility.locking import Locked
-
-MAX_CUT_REMEMBERED = 1000
-"""Cancelled chain runs in which a thread may go on that nobody can stop."""
 
 
 class RunTable(Locked):
@@ -22,7 +18,6 @@ class RunTable(Locked):
     def __init__(self) -> None:
         super().__init__()
         self._entries: dict[RunId, OpenRun] = {}
-        self._cut: OrderedDict[RunId, OpenRun] = OrderedDict()
         self.get: Callable[[RunId | None], OpenRun | None] = self._entries.get  # type: ignore[assignment]
         """Give an open run; the dictionary's own method, since this is called for every event."""
 
@@ -40,17 +35,6 @@ class RunTable(Locked):
         if entry is not None:
             entry.root.chains.discard(run_id)
         return entry
-
-    def remember_cut(self, run_id: RunId, entry: OpenRun) -> None:
-        """Keep in mind where a cancelled run was, for what its threads may do yet."""
-        with self._lock:
-            self._cut[run_id] = entry
-            if len(self._cut) > MAX_CUT_REMEMBERED:
-                self._cut.popitem(last=False)
-
-    def get_cut(self, run_id: RunId | None) -> OpenRun | None:
-        """Give a run that was cancelled a while ago."""
-        return self._cut.get(run_id) if self._cut and run_id is not None else None
 
     def add_call(self, call: OpenCall) -> None:
         """Note that an LLM or tool call has started."""

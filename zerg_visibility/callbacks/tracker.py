@@ -91,8 +91,6 @@ class Tracker(Locked):
             entry.commis.output = outputs
         elif error is not None and (commis := current_commis.get()) is not None:
             commis.inner_error = error
-        if entry.context is None and isinstance(error, (asyncio.CancelledError, *STOPPED_BY_TIME)):
-            self._runs.remember_cut(run_id, entry)  # what is in a commis is known by its context
         if entry.root.run_id == run_id:
             self._end_root(entry.root, error)
 
@@ -228,7 +226,7 @@ class Tracker(Locked):
         Args:
             parent_run_id: The run that starts the commis, as its config's callbacks name it.
         """
-        parent = self._runs.get(parent_run_id) or self._runs.get_cut(parent_run_id)
+        parent = self._runs.get(parent_run_id)
         if parent is None:
             return None
         commis = current_commis.get() or parent.context
@@ -281,8 +279,6 @@ class Tracker(Locked):
             if root.run_id is None:
                 root.run_id = run_id
             return None, root, commis
-        if commis is None and (cut := self._runs.get_cut(parent_run_id)) is not None:
-            return cut, cut.root.continued(run_id) if cut.root.ended else cut.root, None
         return None, RootRun.of_run(run_id, self._clock.wall_us()), commis
 
     def _settle_children(self, entry: OpenRun, error: BaseException | None) -> None:

@@ -4,55 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 from zerg_visibility.clock import format_for_name, format_us
+from zerg_visibility.commis.beginning import Beginning
 from zerg_visibility.errors import MetadataUnreadableError
 from zerg_visibility.faults import FaultLog
 from zerg_visibility.journal import Journal
 from zerg_visibility.locking import Locked
-from zerg_visibility.records import CommisRunRecord, Record, json_line
+from zerg_visibility.records import CommisRunRecord, Record
 from zerg_visibility.redaction import Redact
 from zerg_visibility.store import layout
 from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.store.files import FileVersion
 from zerg_visibility.store.liveness import this_process
 from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.store.outputs import OutputNumbers
 
 RETRY_AFTER_S = 1.0
 """A directory that could not be made is tried again after this many seconds."""
-
-TASK_MAX = 10_000
-"""Characters of a task in metadata.json; it is read whole at every listing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Beginning:
-    """What is known of a commis when a segment of it starts.
-
-    Args:
-        name: What to call it.
-        task: What it is asked to do, already redacted.
-        owner_id: Whose it is.
-        parent_commis_id: The commis that started it.
-        concierge_id: The concierge's root run.
-        trace_id: 32 hex digits.
-        span_id: 16 hex digits.
-        thread_id: The LangGraph thread.
-        start_us: Microseconds since 1970.
-    """
-
-    name: str
-    task: str
-    owner_id: str | None
-    parent_commis_id: str | None
-    concierge_id: str | None
-    trace_id: str | None
-    span_id: str | None
-    thread_id: str | None
-    start_us: int
 
 
 class Turn:
@@ -91,6 +63,7 @@ class Dossier(Locked):
         self._capture = capture
         self._faults = faults
         self._on_disk = False
+        self._written: FileVersion | None = None
         self._tried_at = time.monotonic()
         self._worked_us = 1000 * (metadata.duration_ms or 0)
         self._dropped_before = metadata.dropped_records
@@ -130,21 +103,7 @@ class Dossier(Locked):
             slug = layout.slug(beginning.task or beginning.name)
             # Unique by chance, since no directory vouches for it.
             commis_id = f"{format_for_name(beginning.start_us)}_{slug}-{uuid4().hex[:8]}"
-        moment = format_us(beginning.start_us)
-        metadata = CommisMetadata(
-            commis_id=commis_id,
-            job_id=job_id,
-            name=beginning.name,
-            task=beginning.task[:TASK_MAX],
-            created_at=moment,
-            started_at=moment,
-            owner_id=beginning.owner_id,
-            parent_commis_id=beginning.parent_commis_id,
-            concierge_id=beginning.concierge_id,
-            trace_id=beginning.trace_id,
-            span_id=beginning.span_id,
-            thread_id=beginning.thread_id,
-        )
+        metadata = beginning.metadata(commis_id, job_id)
         dossier = cls(store, metadata, redact, capture, faults)
         if job_id is None:
             dossier.journal.reopen = dossier._materialise
@@ -292,6 +251,8 @@ class Dossier(Locked):
         """Say whether metadata.json is of a segment that this dossier knows nothing of."""
         if not self._on_disk:
             return False
+        if self._written and self._written == self._store.metadata_version(self.commis_id):
+            return False
         try:
             written = self._store.written_metadata(self.commis_id)
         except MetadataUnreadableError:
@@ -302,26 +263,17 @@ class Dossier(Locked):
         # With fewer segments it is what was there before, if ours could not be written.
         return written.segments >= ours.segments
 
-    def store_result(self, turn: Turn, text: str) -> None:
-        """Write result.txt, unless a later segment has begun, here or elsewhere.
+    def store(self, turn: Turn, name: str, text: str) -> None:
+        """Write what a segment leaves, unless a later one has begun, here or elsewhere.
+
+        Args:
+            turn: What stands for the segment.
+            name: One of the names in `layout`.
+            text: Its content.
 
         Raises:
             OSError: It could not be written.
         """
-        self._store_text(turn, layout.RESULT, text)
-
-    def store_messages(self, turn: Turn, messages: list[dict[str, Any]]) -> None:
-        """Write thread.jsonl, redacted, unless a later segment has begun, here or elsewhere.
-
-        Raises:
-            OSError: It could not be written.
-        """
-        if messages:
-            redact = self.journal.redact
-            lines = b"".join(json_line(_redacted(message, redact)) for message in messages)
-            self._store_text(turn, layout.THREAD, lines.decode())
-
-    def _store_text(self, turn: Turn, name: str, text: str) -> None:
         with self._lock:
             if self._latest is turn and self._on_disk and not self.is_continued_elsewhere():
                 self._store.save_text(self.commis_id, name, text)
@@ -336,7 +288,7 @@ class Dossier(Locked):
 
     def _write(self) -> None:
         if self._on_disk:
-            self._store.save_metadata(self.metadata)
+            self._written = self._store.save_metadata(self.metadata)
 
     def _open_journal(self, numbers: OutputNumbers | None = None) -> None:
         self._on_disk = True
@@ -373,13 +325,3 @@ def _unfinished_us(metadata: CommisMetadata, records: tuple[Record, ...]) -> int
     since_us = metadata.segment_started_us
     ends = [record.end_us for record in records]
     return 0 if since_us is None or not ends else max(0, max(ends) - since_us)
-
-
-def _redacted(value: Any, redact: Redact) -> Any:
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, dict):
-        return {name: _redacted(item, redact) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_redacted(item, redact) for item in value]
-    return value

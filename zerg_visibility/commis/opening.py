@@ -14,7 +14,8 @@ from zerg_visibility.callbacks.activation import active_handler
 from zerg_visibility.callbacks.context import current_commis
 from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
 from zerg_visibility.callbacks.runs import RootRun, RunId
-from zerg_visibility.commis.dossier import Beginning, Dossier, Turn
+from zerg_visibility.commis.beginning import Beginning
+from zerg_visibility.commis.dossier import Dossier, Turn
 from zerg_visibility.commis.identity import RunIdentity, identify
 from zerg_visibility.commis.options import CommisOptions
 from zerg_visibility.commis.segment import Segment

@@ -19,9 +19,10 @@ from zerg_visibility.callbacks.runs import CommisContext, RootRun
 from zerg_visibility.commis.dossier import Dossier, Turn
 from zerg_visibility.commis.options import CommisOptions
 from zerg_visibility.commis.shelf import shelf
-from zerg_visibility.commis.texts import result_text, thread_lines
+from zerg_visibility.commis.texts import result_text, thread_text
 from zerg_visibility.errortext import error_text
 from zerg_visibility.records import CommisRunRecord, CommisStatus, Record
+from zerg_visibility.store import layout
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.metadata import CommisMetadata
 
@@ -185,10 +186,12 @@ class Segment:
             text = result_text(state, self._given) if give is not None else str(state)
         self.result = journal.redact(str(text))
         if "result" in self._options.capture:
-            self._dossier.store_result(self._turn, self.result)
+            self._dossier.store(self._turn, layout.RESULT, self.result)
 
     def _store_messages(self, error: BaseException | None) -> None:
-        self._dossier.store_messages(self._turn, thread_lines(self._left_behind(error)))
+        text = thread_text(self._left_behind(error), self._dossier.journal.redact)
+        if text:
+            self._dossier.store(self._turn, layout.THREAD, text)
 
     def _guarded(self, doing: str, step: Callable[..., None], *args: Any) -> None:
         try:

@@ -15,6 +15,7 @@ from langchain_core.messages import (
 from langgraph.types import Command
 
 from zerg_visibility.records import json_line
+from zerg_visibility.redaction import Redact
 
 
 def task_text(state: Any) -> str:
@@ -65,9 +66,10 @@ def result_text(state: Any, given: Any) -> str:
     return plain_json(changed)
 
 
-def thread_lines(state: Any) -> list[dict[str, Any]]:
-    """Give the messages of a state as JSON objects, in langchain-core's own format."""
-    return [message_to_dict(message) for message in _messages(state)]
+def thread_text(state: Any, redact: Redact) -> str:
+    """Give the messages of a state as JSON lines, redacted, in langchain-core's own format."""
+    messages = [_redacted(message_to_dict(message), redact) for message in _messages(state)]
+    return b"".join(map(json_line, messages)).decode()
 
 
 def plain_json(value: Any) -> str:
@@ -87,6 +89,16 @@ def _same(one: Any, other: Any) -> bool:
         return bool(one == other)
     except Exception:  # arrays and data frames have no plain truth value
         return one is other
+
+
+def _redacted(value: Any, redact: Redact) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {name: _redacted(item, redact) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_redacted(item, redact) for item in value]
+    return value
 
 
 def _items(state: Any) -> Iterable[tuple[str, Any]]:

@@ -143,7 +143,10 @@ class CommisTool(BaseTool):
 
 def _which(tool_call_id: str | None, tool_input: Any) -> str | None:
     """Tell a call from others of its message: some servers give all of them one id."""
-    return None if tool_call_id is None else f"{tool_call_id}\n{tool_input}"
+    if tool_call_id is None:
+        return None
+    task = tool_input.get("task") if isinstance(tool_input, dict) else tool_input
+    return tool_call_id if not isinstance(task, str) else f"{tool_call_id}\n{task}"
 
 
 class _Answer:

@@ -24,6 +24,8 @@ from zerg_visibility.store.appending import AppendFile
 from zerg_visibility.store.artifacts import list_artifacts, open_artifact
 from zerg_visibility.store.files import (
     FileModes,
+    FileVersion,
+    file_version,
     make_folder,
     replace_file,
     write_new,
@@ -268,14 +270,21 @@ class CommisStore(Locked):
         self.folder(commis_id).mkdir(mode=self.modes.folder)
         return self._jobs.allocate(commis_id)
 
-    def save_metadata(self, metadata: CommisMetadata) -> None:
+    def save_metadata(self, metadata: CommisMetadata) -> FileVersion | None:
         """Write metadata.json as a whole.
+
+        Returns:
+            Its version, for `metadata_version`; None if it could not be told.
 
         Raises:
             OSError: It cannot be written.
         """
         folder = self.folder(metadata.commis_id)
-        replace_file(folder / layout.METADATA, metadata.to_json(), self.modes)
+        return replace_file(folder / layout.METADATA, metadata.to_json(), self.modes)
+
+    def metadata_version(self, commis_id: str) -> FileVersion | None:
+        """Tell whether metadata.json is another one than before, which is quicker than reading."""
+        return file_version(self.folder(commis_id) / layout.METADATA)
 
     def save_text(self, commis_id: str, name: str, text: str) -> None:
         """Write a text file of a commis as a whole.

@@ -7,6 +7,10 @@ import itertools
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
+
+FileVersion: TypeAlias = tuple[int, int]
+"""Its inode and when it was last written to, in nanoseconds since 1970."""
 
 _temporary_numbers = itertools.count(1)
 
@@ -61,11 +65,14 @@ def write_new(path: Path, data: bytes, modes: FileModes) -> None:
         os.close(fd)
 
 
-def replace_file(path: Path, data: bytes, modes: FileModes) -> None:
+def replace_file(path: Path, data: bytes, modes: FileModes) -> FileVersion | None:
     """Write a whole file through a temporary name and a rename.
 
     A reader sees the old file or the new one. There is no fsync: after a power cut the old one may
     be back, which for metrics is the better side of the bargain (an fsync costs 100 times more).
+
+    Returns:
+        What tells it from a file that somebody else puts there later, if that can be told.
 
     Raises:
         OSError: It cannot be written; the old file is untouched.
@@ -78,11 +85,22 @@ def replace_file(path: Path, data: bytes, modes: FileModes) -> None:
         except FileNotFoundError:
             make_folder(path.parent, modes)
             write_new(temporary, data, modes)
+        version = file_version(temporary)
         os.replace(temporary, path)  # noqa: PTH105 - Path.replace builds a Path nobody wants
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+    return version
+
+
+def file_version(path: Path) -> FileVersion | None:
+    """Tell the file that is at a path now from others; None if it cannot be looked at."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -1,0 +1,239 @@
+"""What the scheduler or the garbage collector does between any two lines of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import itertools
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.tools import tool
+
+import zerg_visibility
+from tests.langgraph.parts import Gate
+from tests.races.stories import HELLO, one, prompt, said
+from zerg_visibility import (
+    CommisRunRecord,
+    CommisStore,
+    ToolCallRecord,
+    VisibilityCallbackHandler,
+    create_commis_node,
+)
+from zerg_visibility.commis import dossier as dossier_module
+from zerg_visibility.commis.dossier import Beginning, Dossier, Turn
+from zerg_visibility.commis.options import CAPTURES
+from zerg_visibility.faults import FaultLog
+from zerg_visibility.store.appending import MAX_OPEN_FILES
+
+PACKAGE = str(Path(zerg_visibility.__file__).parent)
+
+
+class InBetween(threading.Thread):
+    """Does something in a thread, and something else before the nth line of ours that it gets to.
+
+    That stands for the garbage collector, which may come in between anywhere, or for the scheduler.
+
+    Args:
+        number: Before which line, from 0 on.
+        step: What to do.
+        then: What to do in between.
+    """
+
+    def __init__(self, number: int, step: Callable[[], None], then: Callable[[], None]) -> None:
+        super().__init__(daemon=True)
+        self.left, self.step, self.then = number, step, then
+        self.came = False
+
+    def run(self) -> None:
+        sys.settrace(self.traced)
+        try:
+            self.step()
+        finally:
+            sys.settrace(None)
+
+    def traced(self, frame: Any, event: str, _: Any) -> Any:
+        if not frame.f_code.co_filename.startswith(PACKAGE):
+            return None
+        if event == "line":
+            self.left -= 1
+            if self.left < 0:
+                sys.settrace(None)
+                frame.f_trace = None
+                self.came = True
+                self.then()
+                return None
+        return self.traced
+
+
+def end(*threads: threading.Thread) -> None:
+    """See that none of them waits for another for good."""
+    for thread in threads:
+        thread.join(20)
+    if any(thread.is_alive() for thread in threads):
+        # What they have locked stays so: every other test of this process would hang.
+        pytest.exit("a deadlock: see the test that was running", returncode=1)
+
+
+def for_each_line(happens: Callable[[int], bool]) -> None:
+    """Try it before every line; it says whether there was such a line."""
+    numbers = itertools.count()
+    while happens(next(numbers)):
+        pass
+    assert next(numbers) > 5
+
+
+LET_IT_COME_FAR_S = 0.03
+"""For a thread that may have to wait for us, so that nothing tells when it has come far enough."""
+
+
+def open_handles(path: Path) -> int:
+    return sum(os.path.realpath(link) == str(path) for link in Path("/proc/self/fd").iterdir())
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="tells open files on Linux only")
+def test_a_file_that_is_closed_and_appended_to_at_once_is_still_among_those_to_be_closed(tmp_path):
+    store = CommisStore(tmp_path)
+
+    def happens(number: int) -> bool:
+        file = store.append_file(tmp_path / f"late {number}.jsonl")
+        late_record = threading.Thread(target=file.append, args=(b"{}\n",), daemon=True)
+
+        def meanwhile() -> None:
+            late_record.start()
+            late_record.join(LET_IT_COME_FAR_S)
+
+        file.append(b"{}\n")
+        closing = InBetween(number, file.close, meanwhile)
+        closing.start()
+        end(closing)
+        if closing.came:
+            end(late_record)
+        others = [store.append_file(tmp_path / f"{n}.jsonl") for n in range(MAX_OPEN_FILES)]
+        for other in others:
+            other.append(b"{}\n")
+        handles = open_handles(file.path)
+        for other in [*others, file]:
+            other.close()
+        assert handles == 0
+        assert file.path.read_bytes() == b"{}\n" * (1 + closing.came)
+        return closing.came
+
+    for_each_line(happens)
+
+
+def test_a_stream_is_collected_while_its_file_is_opened_by_another_thread(tmp_path):
+    store = CommisStore(tmp_path)
+
+    def happens(number: int) -> bool:
+        mine = store.append_file(tmp_path / f"mine {number}")
+        shared = store.append_file(tmp_path / f"shared {number}")
+        other = threading.Thread(target=shared.append, args=(b"other\n",), daemon=True)
+
+        def write_and_close() -> None:
+            mine.append(b"{}\n")
+            mine.close()
+
+        def collected() -> None:
+            other.start()
+            other.join(LET_IT_COME_FAR_S)
+            shared.append(b"collected\n")
+
+        first = InBetween(number, write_and_close, collected)
+        first.start()
+        end(first)
+        if first.came:
+            end(other)
+            shared.close()
+            assert sorted(shared.path.read_bytes().splitlines()) == [b"collected", b"other"]
+        return first.came
+
+    for_each_line(happens)
+
+
+BEGINNING = Beginning(
+    name="research",
+    task="Calculate 7*6",
+    owner_id=None,
+    parent_commis_id=None,
+    concierge_id=None,
+    trace_id=None,
+    span_id=None,
+    thread_id=None,
+    start_us=1_000_000,
+)
+CALL = ToolCallRecord(tool="ls", start_us=1_000_000, end_us=2_000_000, success=True)
+RUN = CommisRunRecord(name="research", status="cancelled", start_us=1_000_000, end_us=2_000_000)
+
+
+def test_a_stream_is_collected_while_a_record_of_its_commis_is_added_up_and_another_saved(store):
+    def happens(number: int) -> bool:
+        dossier, turn = Dossier.create(store, BEGINNING, str, CAPTURES, FaultLog()), Turn(None)
+        dossier.expect(turn)
+        dossier.begin_segment(turn, 1_000_000, first=True)
+        saving = threading.Thread(target=dossier.save_late, daemon=True)
+
+        def collected() -> None:
+            saving.start()
+            saving.join(LET_IT_COME_FAR_S)
+            dossier.end_segment(turn, RUN, 1_000_000)
+
+        adding = InBetween(number, lambda: dossier.journal.add(CALL), collected)
+        adding.start()
+        end(adding)
+        if adding.came:
+            end(saving)
+            dossier.save_late()
+            after = store.metadata(dossier.commis_id)
+            assert (after.status, after.totals.tool_calls) == ("cancelled", 1)
+        dossier.journal.close()
+        return adding.came
+
+    for_each_line(happens)
+
+
+class SlowStore(CommisStore):
+    """Can make no directory at first, and then takes its time."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.gate = Gate()
+        self.made: list[str] = []
+
+    def create(self, task: str, created_us: int) -> tuple[str, int]:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    def create_as(self, commis_id: str) -> int:
+        self.made.append(commis_id)
+        self.gate.wait_sync()
+        return super().create_as(commis_id)
+
+
+async def test_a_directory_that_two_threads_wait_for_is_made_once(tmp_path, monkeypatch):
+    store, waiting = SlowStore(tmp_path), Gate()
+
+    @tool
+    def twice() -> str:
+        """Answer when there is somebody else who waits."""
+        waiting.entered.set()
+        return "done"
+
+    async def work(_: Any) -> Any:
+        monkeypatch.setattr(dossier_module, "RETRY_AFTER_S", 0.0)  # as if making it took longer
+        first = asyncio.create_task(asyncio.to_thread(prompt.invoke, {}))
+        assert await asyncio.to_thread(store.gate.entered.wait, 30)
+        second = asyncio.create_task(asyncio.to_thread(twice.invoke, {}))
+        assert await asyncio.to_thread(waiting.entered.wait, 30)
+        store.gate.released.set()
+        await asyncio.gather(first, second)
+        return said("The result is 42.")
+
+    handler = VisibilityCallbackHandler(store)
+    await create_commis_node(one(work), store=store).ainvoke(HELLO, {"callbacks": [handler]})
+    assert len(store.made) == 1
+    assert handler.stats.failures == 1  # that of `create`
