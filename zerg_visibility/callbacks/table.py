@@ -72,9 +72,12 @@ class RunTable(Locked):
 
     def oldest(self) -> tuple[RunId, OpenRun]:
         """Give the run that started first of those that are open."""
-        with self._lock:
-            run_id = next(iter(self._entries))
-            return run_id, self._entries[run_id]
+        while True:
+            try:
+                run_id = next(iter(self._entries))
+                return run_id, self._entries[run_id]
+            except (RuntimeError, KeyError):
+                continue  # another thread has begun or ended a run in between
 
     def sweep_chains(self, root: RootRun, is_at_work: Callable[[OpenRun], bool]) -> None:
         """Take out the chain runs that a root left behind; LangChain did not report their end.

@@ -63,6 +63,7 @@ class Dossier(Locked):
         self._capture = capture
         self._faults = faults
         self._on_disk = False
+        self._problem: MetadataUnreadableError | None = None
         self._written: FileVersion | None = None
         self._tried_at = time.monotonic()
         self._worked_us = 1000 * (metadata.duration_ms or 0)
@@ -133,10 +134,12 @@ class Dossier(Locked):
         """
         try:
             metadata = store.written_metadata(commis_id)
+            problem = None
         except MetadataUnreadableError as error:
-            faults.note("read the metadata.json of a commis that continues", error)
+            problem = error
             metadata = CommisMetadata(commis_id=commis_id, status="lost")
         dossier = cls(store, metadata, redact, capture, faults)
+        dossier._problem = problem
         dossier._open_journal(None if earlier is None else earlier.journal.output_numbers)
         records = store.records(commis_id).items
         dossier.journal.replay(records)
@@ -163,6 +166,10 @@ class Dossier(Locked):
         Raises:
             OSError: metadata.json could not be written.
         """
+        # Not when it was found: the shelf was locked, and who writes the log may wait for that.
+        problem, self._problem = self._problem, None
+        if problem is not None:
+            self._faults.note("read the metadata.json of a commis that continues", problem)
         mark = this_process()
         self._materialise()
         with self._lock:
@@ -303,21 +310,21 @@ class Dossier(Locked):
 
     def _materialise(self) -> None:
         """Make the directory after all, if it could not be made at first."""
-        with self._lock:
-            now = time.monotonic()
-            if self._on_disk:
-                return  # another thread may have been quicker
-            if now - self._tried_at < RETRY_AFTER_S:
-                return
-            self._tried_at = now
-            try:
+        try:
+            with self._lock:
+                now = time.monotonic()
+                if self._on_disk:
+                    return  # another thread may have been quicker
+                if now - self._tried_at < RETRY_AFTER_S:
+                    return
+                self._tried_at = now
                 job_id = self._store.create_as(self.commis_id)
-            except OSError as error:
-                self._faults.note("create a commis's directory", error)
-                return
-            self.metadata = replace(self.metadata, job_id=job_id)
-            self._open_journal()
-            self.journal.reopen = None
+                self.metadata = replace(self.metadata, job_id=job_id)
+                self._open_journal()
+                self.journal.reopen = None
+        except OSError as error:
+            # Without our lock: a thread that writes the log may have to wait for that.
+            self._faults.note("create a commis's directory", error)
 
 
 def _unfinished_us(metadata: CommisMetadata, records: tuple[Record, ...]) -> int:
