@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,6 @@ from zerg_visibility.errors import (
     FileNotInCommisError,
     MetadataUnreadableError,
 )
-from zerg_visibility.locking import Locked
 from zerg_visibility.records import CallStart, CommisStatus, Record
 from zerg_visibility.settings import default_root
 from zerg_visibility.store import layout
@@ -30,10 +28,10 @@ from zerg_visibility.store.files import (
     replace_file,
     write_new,
 )
+from zerg_visibility.store.folders import CommisFolders
 from zerg_visibility.store.jobs import JobNumbers
 from zerg_visibility.store.keys import RunKeys
 from zerg_visibility.store.metadata import METADATA_MAX_BYTES, CommisMetadata
-from zerg_visibility.store.numbering import first_free
 from zerg_visibility.store.reading import LinesRead, in_flight, read_records, read_starts
 from zerg_visibility.store.unreadable import stub
 
@@ -42,7 +40,7 @@ MAX_TOO_OLD = 100
 time that somebody edited must not hide what lies behind it."""
 
 
-class CommisStore(Locked):
+class CommisStore:
     """The directory tree of all commis under one root.
 
     Cheap to make: nothing is read or created before it is used. Safe to use from several threads
@@ -60,13 +58,12 @@ class CommisStore(Locked):
     """
 
     def __init__(self, root: str | os.PathLike[str] | None = None, *, mode: int | None = None):
-        super().__init__()
         self.root = _checked_root(root if root is not None else default_root())
         if mode is not None:
             _check_mode(mode)
         self.modes = FileModes.for_files(mode)
         self._narrowed = mode is not None
-        self._next_suffix: tuple[str, int] = ("", 2)
+        self._folders = CommisFolders(self.root, self.modes)
         self._jobs = JobNumbers(self.root, self.modes)
         self._keys = RunKeys(self.root, self.modes)
 
@@ -90,7 +87,7 @@ class CommisStore(Locked):
             commis_id = self._jobs.read(number)
         else:
             commis_id = job if isinstance(job, str) and layout.is_own_id(job) else None
-        if commis_id is None or not self._is_there(commis_id):
+        if commis_id is None or not self._folders.has(commis_id):
             raise CommisNotFoundError(f"no commis {str(job)[:80]!r} in {self.root}")
         return commis_id
 
@@ -172,7 +169,7 @@ class CommisStore(Locked):
                 if not os.access(self.root / layout.JOBS, os.X_OK):
                     raise  # none can be read, which is not the same as none
                 continue  # of a user with a narrower umask; it must not hide the others
-            if commis_id is None or not self._is_there(commis_id):
+            if commis_id is None or not self._folders.has(commis_id):
                 continue  # its writer died before it had a directory, or it was pruned
             found = self.metadata_or_stub(commis_id, job_id)
             if since_us is not None and (found.started_us or 0) < since_us:
@@ -256,7 +253,7 @@ class CommisStore(Locked):
         """
         if self._narrowed:
             self._narrow_existing()
-        commis_id = self._make_folder(f"{format_for_name(created_us)}_{layout.slug(task)}")
+        commis_id = self._folders.make(f"{format_for_name(created_us)}_{layout.slug(task)}")
         return commis_id, self._jobs.allocate(commis_id)
 
     def create_as(self, commis_id: str) -> int:
@@ -266,8 +263,7 @@ class CommisStore(Locked):
             FileExistsError: There is a commis of this id.
             OSError: The directory or the job file cannot be written.
         """
-        make_folder(self.root / layout.COMMIS, self.modes)
-        self.folder(commis_id).mkdir(mode=self.modes.folder)
+        self._folders.make_as(commis_id)
         return self._jobs.allocate(commis_id)
 
     def save_metadata(self, metadata: CommisMetadata) -> FileVersion | None:
@@ -333,46 +329,9 @@ class CommisStore(Locked):
     def commis_of_key(self, key: str, *, on_disk: bool) -> str | None:
         """Give the commis of a resumable run, if it was seen before and is still stored."""
         commis_id = self._keys.find(key, on_disk=on_disk)
-        return commis_id if commis_id and self._is_there(commis_id) else None
+        return commis_id if commis_id and self._folders.has(commis_id) else None
 
     # -- inside ----------------------------------------------------------------------------------
-
-    def _is_there(self, commis_id: str) -> bool:
-        try:
-            mode = os.stat(self.folder(commis_id)).st_mode  # noqa: PTH116 - is_dir differs by version
-        except PermissionError:
-            return True  # it may be; reading it will say why it cannot be read
-        except OSError:
-            return False
-        return stat.S_ISDIR(mode)
-
-    def _make_folder(self, wanted: str) -> str:
-        parent = self.root / layout.COMMIS
-        if self._try_folder(parent / wanted):
-            return wanted
-        while True:
-            with self._lock:
-                known, hint = self._next_suffix
-            start = hint if known == wanted else 2
-            number = first_free(lambda n: os.path.lexists(parent / f"{wanted}-{n}"), start)
-            with self._lock:
-                self._next_suffix = (wanted, number + 1)
-            if self._try_folder(parent / f"{wanted}-{number}"):
-                return f"{wanted}-{number}"
-
-    def _try_folder(self, path: Path) -> bool:
-        try:
-            path.mkdir(mode=self.modes.folder)
-        except FileExistsError:
-            return False
-        except FileNotFoundError:
-            self._make_top_folders()
-            return self._try_folder(path)
-        return True
-
-    def _make_top_folders(self) -> None:
-        for name in (layout.COMMIS, layout.JOBS):
-            make_folder(self.root / name, self.modes)
 
     def _narrow_existing(self) -> None:
         # Once: another process of the same user may have made the folders under a wider umask.
