@@ -149,7 +149,7 @@ def _remember(
     assert identity.key is not None
     try:
         store.remember_key(identity.key, dossier.commis_id, on_disk=identity.checkpointed)
-    except OSError as error:
+    except Exception as error:  # whatever it is, the commis itself can be watched
         handler.faults.note("write the key of a resumable commis", error)
 
 
