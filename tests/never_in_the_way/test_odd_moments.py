@@ -226,7 +226,7 @@ def test_a_record_that_never_came_to_be_is_counted_as_dropped(store, monkeypatch
 def test_a_commis_whose_key_cannot_be_remembered_is_watched_all_the_same(store, monkeypatch):
     monkeypatch.setattr(store, "remember_key", fail)
     handler = VisibilityCallbackHandler(store)
-    run(create_commis_node(calculator(), store=store), "Calculate 7*6", handler)
+    run(one(create_commis_node(calculator(), store=store)), "Calculate 7*6", handler)
     [found] = store.recent()
     assert (found.status, found.totals.llm_calls) == ("success", 2)
     assert (handler.stats.failures, handler.stats.dropped_records) == (1, 0)
