@@ -1,4 +1,4 @@
-"""A detector of somebody else's refuses what the store asks of the system, and advises at length."""
+"""A detector of somebody else's refuses what the store asks, and advises at length."""
 
 from __future__ import annotations
 
