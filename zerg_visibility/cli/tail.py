@@ -16,6 +16,7 @@ from zerg_visibility.analysis.follow import (
     Follower,
     LineUnreadable,
     News,
+    RecordSeen,
 )
 from zerg_visibility.analysis.timeline import call_name, try_text
 from zerg_visibility.cli.options import is_there, json_option, root_option
@@ -44,6 +45,9 @@ _BESIDE_LABEL = 56
 """Columns that a line takes beside the name of the call."""
 
 _LABEL_LEAST, _LABEL_MOST = 14, 50
+
+_ERROR_INDENT = 16
+"""Below the name of the commis."""
 
 _LINE_LEAST = 72
 """On a terminal of fewer columns lines are folded, since cutting would take times and outcomes."""
@@ -177,6 +181,12 @@ def _label(name: str, mark: str, note: str, width: int | None) -> str:
 def _print_coloured(console: Console, item: News) -> None:
     from rich.text import Text
 
-    line = Text("  ").join(Text(text, style=style) for text, style in parts(item, console.width))
-    line.truncate(max(console.width, _LINE_LEAST), overflow="ellipsis")
-    console.print(line, soft_wrap=True)
+    lines = [parts(item, console.width)]
+    if isinstance(item, RecordSeen) and item.record.error:
+        # Beside the columns of the call there would hardly be room for it.
+        text, style = lines[0].pop()
+        lines.append([(" " * _ERROR_INDENT + text, style)])
+    for pieces in lines:
+        line = Text("  ").join(Text(text, style=style) for text, style in pieces)
+        line.truncate(max(console.width, _LINE_LEAST), overflow="ellipsis")
+        console.print(line, soft_wrap=True)
