@@ -187,7 +187,7 @@ def test_after_a_resume_the_call_that_asked_has_stopped(store, make, alive):
 
 
 def test_the_time_in_which_no_call_ran_overlaps_with_nothing(store, make):
-    # Of the 2 ms, all but 1 us is in calls of 999 us each: cut to milliseconds, none of it.
+    # Each part cut to whole milliseconds, more would be left over than there is.
     make(
         records=lambda t: [
             replace(llm(t, 0), end_us=t + 999),

@@ -3,11 +3,12 @@ from __future__ import annotations
 from tests.tools.conftest import GONE, HOUR_US, Desk, age
 from tests.tools.samples import THE_USUAL, begun, llm, moved, tool
 from zerg_visibility.clock import SYSTEM_CLOCK, format_us
+from zerg_visibility.records import CommisRunRecord
 from zerg_visibility.store.metadata import CommisTotals
 
 
-def metrics(desk: Desk, **options) -> str:
-    answer = desk.answer("get_commis_metrics", job_id=1, **options)
+def metrics(desk: Desk, job_id: int = 1) -> str:
+    answer = desk.answer("get_commis_metrics", job_id=job_id)
     assert len(answer) <= 1500
     return answer
 
@@ -173,21 +174,25 @@ def test_it_stays_short_whatever_the_names_are(desk: Desk):
         record
         for number in range(20)
         for record in (
-            tool(number, 10**11, long, success=False, error=long),
-            llm(number, 10**11, long, success=False, error=long, cost_usd=1e6),
+            tool(number, 10**11, long, success=False, error=long, attempt=10),
+            llm(number, 10**11, long, success=False, error=long, cost_usd=1e6, attempt=10),
             llm(number, 10**11, long, prompt_tokens=10**12, completion_tokens=10**12,
                 total_tokens=10**13, cached_tokens=10**12, reasoning_tokens=10**12),
         )
     )  # fmt: skip
-    desk.commis(
+    runs = tuple(
+        CommisRunRecord(start_us=1, end_us=2, commis_id=desk.commis(name=long).commis_id)
+        for _ in range(10)
+    )
+    made = desk.commis(
         "task " * 100,
         status="running",
-        records=calls,
+        records=calls + runs,
         starts=tuple(begun(long, now_us - HOUR_US, span=number) for number in range(50)),
         totals=CommisTotals(unpriced_calls=10**12),
         dropped_records=10**12,
     )
-    answer = metrics(desk)
+    answer = metrics(desk, job_id=made.job_id)
     assert answer.splitlines()[-1] == "Not recorded: 1,000,000,000,000 calls."
     assert "Failed: 37 more." in answer.splitlines()
 

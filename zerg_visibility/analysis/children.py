@@ -17,7 +17,7 @@ from zerg_visibility.words import counted, one_line
 MAX_READ = 200
 """So many commis below one are read; sums over more begin with "at least"."""
 
-NAMED = 5
+NAMED = 3
 """So many children are named."""
 
 NAME_MAX = 30

@@ -13,7 +13,7 @@ from zerg_visibility.tools.results import cost_text, up_to, waiting_text
 MAX_CHARACTERS = 1_500
 """The longest answer."""
 
-ERROR_LIMITS = (500, 300, 200, 120, 80)
+ERROR_LIMITS = (500, 300, 200, 120, 80, 40)
 """Characters of an error: as many of them as there is room for."""
 
 NAME_MAX = 30
