@@ -11,8 +11,10 @@ ERROR_MAX = 500
 """Characters of an error in a record or a log line."""
 
 
-def error_text(error: BaseException, redact: Callable[[str], str] = str) -> str:
-    """Write an error as `TypeName: message`: one line, at most 500 characters.
+def error_text(
+    error: BaseException, redact: Callable[[str], str] = str, *, limit: int = ERROR_MAX
+) -> str:
+    """Write an error as `TypeName: message`: one line, at most 500 characters unless told.
 
     What a validation error rejected is left out, since it may be a secret: only where, what and of
     which type is kept. So it is with LangGraph's error about a tool's arguments, which holds all of
@@ -21,6 +23,7 @@ def error_text(error: BaseException, redact: Callable[[str], str] = str) -> str:
     Args:
         error: What was raised.
         redact: Applied to the message before it is cut.
+        limit: The most characters to give.
     """
     name = type(error).__name__
     try:
@@ -33,7 +36,7 @@ def error_text(error: BaseException, redact: Callable[[str], str] = str) -> str:
     if message.startswith("<object object at"):
         message = ""
     message = redact(message[:20_000])
-    return one_line(f"{name}: {message}" if message.strip() else name, ERROR_MAX)
+    return one_line(f"{name}: {message}" if message.strip() else name, limit)
 
 
 def _without_values(error: BaseException) -> str | None:
