@@ -16,6 +16,7 @@ from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
 from tests.deployments.devserver import DevServer, application, serving
+from tests.scripted import json_lines
 from zerg_visibility import CommisStore
 from zerg_visibility.records import CommisRunRecord, LLMCallRecord, Record
 from zerg_visibility.settings import DEFAULT_LOG_PATH
@@ -31,7 +32,7 @@ async def test_all_that_the_server_runs_is_recorded(setup, tmp_path):
     folder = application(tmp_path / "application", SETUP=setup, **SETUPS[setup])
     with serving(folder) as server:
         async with get_client(url=server.url) as client, asyncio.TaskGroup() as group:
-            group.create_task(many_in_every_way(client, folder))
+            group.create_task(many_in_every_way(client, folder, alone=setup == "alone"))
             group.create_task(made_by_a_factory(client, folder))
             group.create_task(interrupted_and_resumed(client, folder))
             group.create_task(cancelled(client, folder))
@@ -39,7 +40,7 @@ async def test_all_that_the_server_runs_is_recorded(setup, tmp_path):
         nothing_went_wrong(server)
 
 
-async def many_in_every_way(client: LangGraphClient, folder: Path) -> None:
+async def many_in_every_way(client: LangGraphClient, folder: Path, *, alone: bool) -> None:
     """Twenty runs and more at once."""
     runs = Runs(client, "team")
     async with asyncio.TaskGroup() as group:
@@ -57,6 +58,12 @@ async def many_in_every_way(client: LangGraphClient, folder: Path) -> None:
             assert (metadata.status, metadata.dropped_records) == ("success", 0)
             assert metadata.trace_id == trace
             assert log.count(f"commis_id={metadata.commis_id} ") == len(CALLS) + 1
+        [concierge_id] = {metadata.concierge_id for metadata in found.values()}
+        assert (concierge_id is None) == alone
+        if concierge_id is not None:
+            lines = json_lines(store.root / "concierge" / concierge_id / "metrics.jsonl")
+            events = Counter(line["event"] for line in lines)
+            assert (events["llm_call"], events["tool_call"], events["commis_run"]) == (2, 1, 3)
 
 
 async def made_by_a_factory(client: LangGraphClient, folder: Path) -> None:
