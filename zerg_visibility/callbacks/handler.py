@@ -138,11 +138,14 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         *,
         run_id: UUID,
         parent_run_id: UUID | None = None,
+        metadata: dict[str, Any] | None = None,
+        name: Any = None,
         **_: Any,
     ) -> None:
         """Note a chain run, so that what happens inside of it finds its root."""
         try:
-            self.tracker.open_chain(run_id.int, parent_run_id.int if parent_run_id else None)
+            parent = parent_run_id.int if parent_run_id else None
+            self.tracker.open_chain(run_id.int, parent, metadata, name)
         except Exception as failure:
             self._failed("handle on_chain_start", failure)
 
@@ -163,7 +166,9 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
     def on_interrupt(self, event: GraphInterruptEvent) -> None:
         """Note that a commis which runs on its own waits for a human; nested ones raise."""
         try:
-            self.tracker.note_interrupt(event.run_id.int if event.run_id else None)
+            self.tracker.note_interrupt(
+                event.run_id.int if event.run_id else None, event.interrupts
+            )
         except Exception as failure:
             self._failed("handle on_interrupt", failure)
 
@@ -172,7 +177,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
     def on_chat_model_start(
         self,
         serialized: Any,
-        messages: Any,  # noqa: ARG002 - LangChain's signature
+        messages: Any,
         *,
         run_id: UUID,
         parent_run_id: UUID | None = None,
@@ -186,8 +191,9 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         """Note that a chat model was called."""
         try:
             known = metadata or {}
+            parent = parent_run_id.int if parent_run_id else None
             call = self.tracker.new_call(
-                "llm_call", run_id.int, parent_run_id.int if parent_run_id else None, known, tags
+                "llm_call", run_id.int, parent, known, tags, asked=messages
             )
             call.name = call.shown(requested_model(known, invocation_params))
             call.hint = call.shown(phase_hint(known, tags))
@@ -286,7 +292,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
                 parent_run_id.int if parent_run_id else None,
                 metadata or {},
                 tags,
-                known_id(tool_call_id),
+                tool_call_id=known_id(tool_call_id),
             )
             call.name = call.shown(serialized_name(serialized, name)) or "tool"
             self.tracker.start(call, call.name)

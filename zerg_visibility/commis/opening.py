@@ -83,9 +83,7 @@ def _open(
     if enclosing is not None:
         outer = enclosing[2]
     if enclosing is None:
-        root = RootRun(
-            trace_id=uuid4().hex, span_id=uuid4().hex[16:], run_id=None, concierge_id=None
-        )
+        root = RootRun.alone(ensure_config(config).get("metadata", {}))
         parent_span_id = None
     else:
         root, parent_span_id, _ = enclosing
