@@ -251,8 +251,9 @@ def test_json_has_every_finding(store, make, tmp_path):
     assert (done.exit_code, document["ok"]) == (0, True)
     assert [(finding["check"], finding["state"]) for finding in document["findings"]] == [
         (check, "ok")
-        for check in ("store", "recording", "log lines", "log file", "concierge", "jobs", "access",
-                      "metadata", "metrics", "lost commis", "durations", "lines", "dropped")
+        for check in ("store", "recording", "log lines", "blockbuster", "log file", "concierge",
+                      "jobs", "access", "metadata", "metrics", "lost commis", "durations",
+                      "lines", "dropped")
     ]  # fmt: skip
     assert set(document["findings"][0]) == {"check", "state", "summary", "details", "cure"}
 
@@ -273,11 +274,11 @@ def test_a_store_that_may_not_be_read_is_a_finding_and_ends_nothing(store, make)
         states = diagnosed(store)
         done = bound_zerg("doctor", "--root", store.root)
     assert states == {
-        "store": "failed", "recording": "ok", "log lines": "ok", "log file": "failed",
-        "concierge": "failed", "jobs": "failed",
+        "store": "failed", "recording": "ok", "log lines": "ok", "blockbuster": "ok",
+        "log file": "failed", "concierge": "failed", "jobs": "failed",
     }  # fmt: skip
     assert (done.returncode, done.stderr) == (1, "")
-    assert done.stdout.endswith("6 checks: 4 failed, 0 to look at.\n")
+    assert done.stdout.endswith("7 checks: 4 failed, 0 to look at.\n")
 
 
 @pytest.mark.parametrize("name", ["commis", "jobs", "concierge", "jobs/1", "logs/backend"])
