@@ -8,6 +8,7 @@ import pytest
 
 from tests.tools.conftest import GONE, Desk
 from tests.tools.samples import THE_USUAL
+from zerg_visibility.store.runs import SegmentRun
 
 
 def test_it_is_the_stored_json(desk: Desk):
@@ -49,6 +50,20 @@ def test_long_texts_are_cut_and_it_stays_json(desk: Desk):
     answer = desk.answer("get_commis_metadata", job_id=1, toolkit=options)
     assert len(answer.encode()) <= 4000
     assert json.loads(answer)["error"] == '"' * 200 + "… (50,000 characters in all)"
+
+
+def test_the_latest_of_many_segments_are_enough(desk: Desk):
+    runs = tuple(
+        SegmentRun(span_id=f"{number:016x}", trace_id="ab" * 16, status="interrupted",
+                   asked="May I? " * 70)
+        for number in range(100)
+    )  # fmt: skip
+    desk.commis(segments=100, runs=runs)
+    answer = desk.answer("get_commis_metadata", job_id=1, toolkit={"max_bytes": 4000})
+    assert len(answer.encode()) <= 4000
+    document = json.loads(answer)
+    assert document["segments"] == 100
+    assert [run["span_id"][-2:] for run in document["runs"]] == ["61", "62", "63"]
 
 
 def test_unreadable_metadata_points_elsewhere(desk: Desk):

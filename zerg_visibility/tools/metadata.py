@@ -11,11 +11,14 @@ from zerg_visibility.analysis.commis import up_to_date
 from zerg_visibility.records import json_line
 from zerg_visibility.tools.access import ConciergeView
 
+RUNS_KEPT = 3
+"""Latest segments that are given where all of them would be too long."""
+
 _TEXT_LIMITS = (5_000, 1_000, 200, 40, 10)
 
 
 def read_metadata(view: ConciergeView, job_id: int | str) -> str:
-    """Give the metadata of a commis as JSON; texts in it are cut if it would be too long.
+    """Give the metadata of a commis as JSON; texts and segments are cut if it would be too long.
 
     Raises:
         ToolException: There is no such commis, or its metadata.json cannot be read.
@@ -32,7 +35,7 @@ def read_metadata(view: ConciergeView, job_id: int | str) -> str:
     for limit in _TEXT_LIMITS:
         if len(text.encode()) <= view.max_bytes:
             break
-        text = _indented({name: _cut(value, limit) for name, value in data.items()})
+        text = _indented(_cut(data, limit))
     return text
 
 
@@ -41,6 +44,10 @@ def _indented(data: dict[str, Any]) -> str:
 
 
 def _cut(value: Any, limit: int) -> Any:
+    if isinstance(value, list):
+        return [_cut(item, limit) for item in value[-RUNS_KEPT:]]
+    if isinstance(value, dict):
+        return {name: _cut(item, limit) for name, item in value.items()}
     if not isinstance(value, str) or len(value) <= limit:
         return value
     return f"{value[:limit]}… ({len(value):,} characters in all)"
