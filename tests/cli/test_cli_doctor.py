@@ -91,6 +91,15 @@ def test_a_commis_without_any_call_is_explained(store, make):
     assert "config" in finding.cure
 
 
+def test_only_those_that_ended_are_said_to_have(store, make, alive, dead):
+    for standing in (alive, dead, {"status": "interrupted"}, {}, {"status": "failed"}):
+        make(records=lambda t: [llm(t, 5)], **standing)
+    make(**dead)  # killed before its first call, which is not for want of a config
+    finding = check_metrics_there(examine(store))
+    assert (finding.state, finding.summary) == ("ok", "All of 2 commis that ended left records.")
+    assert check_lost(examine(store)).summary.startswith("2 commis never ended")
+
+
 def test_a_lost_commis_is_found(store, make, dead):
     make(records=lambda t: [llm(t, 5)])
     make(**dead)

@@ -4,7 +4,10 @@ import json
 import os
 import socket
 
-from tests.tools.conftest import Desk
+import pytest
+
+from tests.tools.conftest import GONE, Desk
+from tests.tools.samples import THE_USUAL
 
 
 def test_it_is_the_stored_json(desk: Desk):
@@ -30,6 +33,14 @@ def test_the_reader_decides_what_is_lost(desk: Desk):
         json.loads(desk.answer("get_commis_metadata", job_id=job))["status"] for job in (1, 2)
     ]
     assert statuses == ["lost", "running"]
+
+
+@pytest.mark.parametrize("standing", [{"status": "running"}, GONE], ids=["running", "lost"])
+def test_what_has_not_ended_is_added_up(desk: Desk, standing):
+    desk.commis(**standing, records=THE_USUAL)
+    totals = json.loads(desk.answer("get_commis_metadata", job_id=1))["totals"]
+    assert (totals["llm_calls"], totals["tool_calls"], totals["tool_failures"]) == (2, 3, 1)
+    assert totals["total_tokens"] == 12_345
 
 
 def test_long_texts_are_cut_and_it_stays_json(desk: Desk):

@@ -32,7 +32,7 @@ from zerg_visibility.store.folders import CommisFolders
 from zerg_visibility.store.jobs import JobNumbers
 from zerg_visibility.store.keys import RunKeys
 from zerg_visibility.store.metadata import METADATA_MAX_BYTES, CommisMetadata
-from zerg_visibility.store.reading import LinesRead, in_flight, read_records, read_starts
+from zerg_visibility.store.reading import LinesRead, open_calls, read_records, read_starts
 from zerg_visibility.store.system import absolute, posix
 from zerg_visibility.store.unreadable import stub
 
@@ -206,13 +206,13 @@ class CommisStore:
         return read_records(self.folder(commis_id) / layout.METRICS)
 
     def calls_in_flight(self, commis_id: str) -> tuple[CallStart, ...]:
-        """Give the calls that began and have no record."""
-        starts = read_starts(self.folder(commis_id) / layout.STARTED)
+        """Give the calls that began and have no record, of a commis that has not ended."""
         try:
-            since_us = self.written_metadata(commis_id).segment_started_us or 0
+            metadata = self.written_metadata(commis_id)
         except MetadataUnreadableError:
-            since_us = 0
-        return in_flight(starts, self.records(commis_id), since_us)
+            metadata = None
+        starts = read_starts(self.folder(commis_id) / layout.STARTED)
+        return open_calls(starts.items, self.records(commis_id).items, metadata).in_flight
 
     def open_file(self, commis_id: str, file_path: str) -> BinaryIO:
         """Open a file of a commis by an untrusted name.

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from langchain_core.tools import ToolException
 
+from zerg_visibility.analysis.commis import up_to_date
 from zerg_visibility.records import json_line
 from zerg_visibility.tools.access import ConciergeView
 
@@ -26,7 +27,7 @@ def read_metadata(view: ConciergeView, job_id: int | str) -> str:
             "read_commis_result and get_commis_metrics say what is known without it."
         )
     # Through json_line and back: it alone copes with every string that a task may hold.
-    data = orjson.loads(json_line(commis.metadata.to_dict()))
+    data = orjson.loads(json_line(up_to_date(view.store, commis.metadata).to_dict()))
     text = _indented(data)
     for limit in _TEXT_LIMITS:
         if len(text.encode()) <= view.max_bytes:
