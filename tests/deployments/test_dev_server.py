@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -35,7 +36,8 @@ async def test_all_that_the_server_runs_is_recorded(setup, tmp_path):
             group.create_task(many_in_every_way(client, folder, alone=setup == "alone"))
             group.create_task(made_by_a_factory(client, folder))
             group.create_task(interrupted_and_resumed(client, folder))
-            group.create_task(cancelled(client, folder))
+            for how in ("interrupt", "rollback", "disconnect"):
+                group.create_task(stopped(client, folder, how))
             group.create_task(the_detector_is_at_work(client))
         nothing_went_wrong(server)
 
@@ -87,19 +89,23 @@ async def interrupted_and_resumed(client: LangGraphClient, folder: Path) -> None
     assert metadata.thread_id == thread
 
 
-async def cancelled(client: LangGraphClient, folder: Path) -> None:
-    """A run that is cancelled in the middle of a model call leaves both, and says so."""
+async def stopped(client: LangGraphClient, folder: Path, how: str) -> None:
+    """A run that is ended in the middle of a model call leaves both, and says so."""
     thread = (await client.threads.create())["thread_id"]
-    run = await client.runs.create(
-        thread, "waiting", input=says("wait"), stream_mode="custom", stream_subgraphs=True,
-        stream_resumable=True,
+    created: list[str] = []
+    stream = client.runs.stream(
+        thread, "waiting", input=says(how), stream_mode="custom", stream_subgraphs=True,
+        on_run_created=lambda run: created.append(run["run_id"]), on_disconnect="cancel",
     )  # fmt: skip
-    parts = client.runs.join_stream(thread, run["run_id"], last_event_id="-1")
-    async for part in parts:
-        if part.data == "at work":
-            await client.runs.cancel(thread, run["run_id"], wait=True)
+    async with aclosing(stream):
+        while (await anext(stream)).data != "at work":
+            pass
+        if how != "disconnect":
+            await client.runs.cancel(thread, *created, wait=True, action=how)
+    if how == "disconnect":
+        await client.runs.join(thread, *created)
     store = CommisStore(folder / "zerg-data")
-    metadata = commis_of(store, "wait")["step"]
+    metadata = commis_of(store, how)["step"]
     [record] = store.records(metadata.commis_id).items
     assert (metadata.status, record.success, record.error) == ("cancelled", False, "cancelled")
 
