@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from zerg_visibility.concierge_run import AnyRecord, ConciergeRunRecord
 from zerg_visibility.locking import Locked
 from zerg_visibility.records import (
-    CallStart,
     CommisRunRecord,
     LLMCallRecord,
     Record,
@@ -94,14 +94,17 @@ class Journal(Locked):
         """
         return self._totals.snapshot()
 
-    def start(self, start: CallStart) -> None:
+    def start(self, line: dict[str, Any]) -> None:
         """Note that a call has begun.
+
+        Args:
+            line: As `started` or `CallStart.to_dict` gives it.
 
         Raises:
             OSError: It could not be written.
         """
         if self._started is not None:
-            self._started.append(flat_line(start.to_dict()))
+            self._started.append(flat_line(line))
 
     def add(self, record: AnyRecord) -> None:
         """Write one record and add it up.

@@ -232,17 +232,10 @@ class CallStart:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON object of this line, without empty fields."""
-        line: dict[str, Any] = {
-            "event": self.event,
-            "name": self.name,
-            "span_id": self.span_id,
-            "start_ts": format_us(self.start_us),
-        }
-        if self.parent_span_id is not None:
-            line["parent_span_id"] = self.parent_span_id
+        line = started(self.event, self.name, self.span_id, self.start_us, self.parent_span_id)
         if self.pid is not None:
             root = {name: getattr(self, name) for name in _OF_ROOT_RUN}
-            line.update({name: value for name, value in root.items() if value is not None})
+            line |= {name: value for name, value in root.items() if value is not None}
         return line
 
     @classmethod
@@ -258,6 +251,24 @@ class CallStart:
             return cls(**values)
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not a line of started.jsonl: {error!r}") from error
+
+
+def started(
+    event: str, name: str, span_id: str, start_us: int, parent_span_id: str | None
+) -> dict[str, Any]:
+    """Give the JSON object of a call's line in started.jsonl, without making a CallStart for it.
+
+    Args:
+        event: `llm_call` or `tool_call`.
+        name: The model or the tool.
+        span_id: 16 hex digits.
+        start_us: Microseconds since 1970-01-01 UTC.
+        parent_span_id: 16 hex digits; None for a call on its own.
+    """
+    line = {"event": event, "name": name, "span_id": span_id, "start_ts": format_us(start_us)}
+    if parent_span_id is not None:
+        line["parent_span_id"] = parent_span_id
+    return line
 
 
 _OF_ROOT_RUN = ("trace_id", "thread_id", "pid", "pid_started", "host")

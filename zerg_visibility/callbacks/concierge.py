@@ -113,7 +113,7 @@ class ConciergeFiles(Locked):
             host=mark.host,
         )
         try:
-            journal.start(start)
+            journal.start(start.to_dict())
         except Exception as failure:
             self._faults.note("write a line of started.jsonl", failure)
 

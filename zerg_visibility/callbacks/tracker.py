@@ -20,7 +20,7 @@ from zerg_visibility.clock import Clock
 from zerg_visibility.faults import FaultLog
 from zerg_visibility.journal import Journal
 from zerg_visibility.locking import Locked
-from zerg_visibility.records import CallStart, CommisRunRecord
+from zerg_visibility.records import CommisRunRecord, started
 from zerg_visibility.redaction import Redact
 from zerg_visibility.store.commis import CommisStore
 
@@ -182,13 +182,7 @@ class Tracker(Locked):
         if call.journal is not None:
             try:
                 call.journal.start(
-                    CallStart(
-                        event=call.kind,
-                        name=name,
-                        span_id=call.span_id,
-                        start_us=call.start_us,
-                        parent_span_id=call.parent_span_id,
-                    )
+                    started(call.kind, name, call.span_id, call.start_us, call.parent_span_id)
                 )
             except Exception as error:
                 self._faults.note("write a line of started.jsonl", error)
