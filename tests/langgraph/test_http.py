@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import operator
+import re
 import socket
 from typing import Any
 
@@ -48,10 +50,9 @@ def model(url: str, **options: Any) -> ChatOpenAI:
         model="gpt-5-mini",
         base_url=url,
         api_key=KEY,
-        default_headers={"X-Secret": HEADER},
         max_retries=0,
         use_responses_api=False,
-        **options,
+        **{"default_headers": {"X-Secret": HEADER}, **options},
     )
 
 
@@ -186,13 +187,49 @@ def test_a_refused_connection(ask, store):
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
         with pytest.raises(openai.APIConnectionError) as raised:
             ask(model(url))
-    assert found(store) == [failed(raised.value, "Connection error.")]
+    said = f"Connection error. [Errno {errno.ECONNREFUSED}] Connection refused"
+    assert found(store) == [failed(raised.value, said)]
+
+
+def test_a_connection_that_is_reset(ask, store):
+    with serving(Exchange.hang_up) as server, pytest.raises(openai.APIConnectionError) as raised:
+        ask(model(server.url))
+    said = f"Connection error. [Errno {errno.ECONNRESET}] Connection reset by peer"
+    assert found(store) == [failed(raised.value, said)]
+
+
+def test_a_server_that_leaves_without_an_answer(ask, store):
+    def leave(exchange: Exchange) -> None:
+        exchange.close_connection = True
+
+    with serving(leave) as server, pytest.raises(openai.APIConnectionError) as raised:
+        ask(model(server.url))
+    said = "Connection error. (RemoteProtocolError)"
+    assert found(store) == [failed(raised.value, said)]
+
+
+def test_a_host_that_nobody_knows(ask, store):
+    with pytest.raises(openai.APIConnectionError) as raised:
+        ask(model("http://no-such-host.invalid/v1"))
+    (one,) = found(store)
+    # What the resolver says differs from system to system.
+    assert re.fullmatch(
+        rf"{type(raised.value).__name__}: Connection error\. \[Errno -\d+\] .+", one.error
+    )
+
+
+def test_a_key_that_no_header_may_hold_is_not_told(ask, store):
+    """The client refuses it with a text that repeats it, as the cause of a harmless error."""
+    with serving(answers("42")) as server, pytest.raises(openai.APIConnectionError) as raised:
+        ask(model(server.url, default_headers={"X-Secret": f"{HEADER}\n"}))
+    said = "Connection error. (LocalProtocolError)"
+    assert found(store) == [failed(raised.value, said)]
 
 
 def test_a_server_that_does_not_answer_in_time(ask, store):
     with serving(never) as server, pytest.raises(openai.APITimeoutError) as raised:
         ask(model(server.url, timeout=0.2))
-    assert found(store) == [failed(raised.value, "Request timed out.")]
+    assert found(store) == [failed(raised.value, "Request timed out. (ReadTimeout)")]
     (record,) = store.records(by_job(store)[0].commis_id).items
     assert record.end_us - record.start_us >= 200_000
 
@@ -231,20 +268,20 @@ class Streaming(RunnableLambda):
 
 @pytest.mark.parametrize("read_by", [lambda chat: chat, Streaming], ids=["invoke", "stream"])
 @pytest.mark.parametrize(
-    ("then", "tokens"),
+    ("then", "tokens", "cause"),
     [
-        (broken_off, {}),
-        (broken_off_after_usage, TOKENS),
-        (stalled, {}),
-        (told_of_an_error, {}),
+        (broken_off, {}, f" [Errno {errno.ECONNRESET}] Connection reset by peer"),
+        (broken_off_after_usage, TOKENS, f" [Errno {errno.ECONNRESET}] Connection reset by peer"),
+        (stalled, {}, " (ReadTimeout)"),
+        (told_of_an_error, {}, ""),
     ],
 )
-def test_a_stream_that_does_not_end(read_by, then, tokens, ask, store):
+def test_a_stream_that_does_not_end(read_by, then, tokens, cause, ask, store):
     """The tokens that had arrived are told; which model served, OpenAI's client says at the end."""
     reply = streams("The ", "answer", then=then)
     with serving(reply) as server, pytest.raises(Exception) as raised:  # noqa: PT011
         ask(read_by(model(server.url, streaming=True, stream_usage=True, timeout=0.5)))
-    said = str(raised.value)
+    said = str(raised.value) + cause
     assert found(store) == [failed(raised.value, said, ttft=True, **tokens)]
     assert totals(store) == (19 if tokens else 0, 0)
 
