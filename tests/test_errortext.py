@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 
 import pytest
 
@@ -13,7 +14,7 @@ REFUSED = f"[Errno {errno.ECONNREFUSED}] Connection refused"
 
 def raised(*chain: BaseException, hidden: bool = False) -> BaseException:
     """Chain errors, the outermost first; the last link is explicit unless it is to be hidden."""
-    for outer, inner in zip(chain, chain[1:], strict=False):
+    for outer, inner in itertools.pairwise(chain):
         outer.__cause__ = inner
     if hidden:
         chain[-2].__cause__, chain[-2].__context__ = None, chain[-1]
@@ -54,13 +55,15 @@ def test_an_error_is_told_with_its_cause(error, text):
 
 
 def test_what_was_being_handled_counts_as_well():
-    try:
+    def fail() -> None:
         try:
             raise refused()
         except OSError:
             raise ValueError("a")  # noqa: B904 - that is the case
-    except ValueError as error:
-        assert error_text(error) == f"ValueError: a {REFUSED}"
+
+    with pytest.raises(ValueError, match="a") as caught:
+        fail()
+    assert error_text(caught.value) == f"ValueError: a {REFUSED}"
 
 
 def test_a_chain_in_a_circle_ends():

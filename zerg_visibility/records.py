@@ -99,10 +99,12 @@ class LLMCallRecord(TimedRecord):
         total_tokens: Both together.
         cached_tokens: Those of the prompt tokens that came from the provider's cache.
         reasoning_tokens: Those of the completion tokens that were hidden reasoning.
-        ttft_ms: Milliseconds to the first streamed token; None for a call that did not stream.
+        ttft_ms: Milliseconds to the first streamed content; None for a call that did not stream.
         cost_usd: US dollars, where prices are known.
         requested_model: The model that was asked for.
         cache_hit: True if LangChain's cache answered and the provider was not called.
+        finish_reason: Why the answer ends where it does, in the provider's word: `length` if it was
+            cut off; None if the provider did not say, or broke off.
         success: False if the call raised, was cancelled or timed out.
         node: The LangGraph node that made the call.
         attempt: 1, or more if this is a retry.
@@ -123,6 +125,7 @@ class LLMCallRecord(TimedRecord):
     cost_usd: float | None = None
     requested_model: str | None = None
     cache_hit: bool | None = None
+    finish_reason: str | None = None
     success: bool = True
     node: str | None = None
     attempt: int | None = None
@@ -132,8 +135,8 @@ class LLMCallRecord(TimedRecord):
     _names: ClassVar[tuple[str, ...]] = (
         "event", "phase", "model", "start_ts", "end_ts", "duration_ms", "prompt_tokens",
         "completion_tokens", "total_tokens", "cached_tokens", "reasoning_tokens", "ttft_ms",
-        "cost_usd", "requested_model", "cache_hit", "success", "error", "node", "attempt",
-        "commis_id", "concierge_id", "trace_id", "span_id", "parent_span_id",
+        "cost_usd", "requested_model", "cache_hit", "finish_reason", "success", "error", "node",
+        "attempt", "commis_id", "concierge_id", "trace_id", "span_id", "parent_span_id",
     )  # fmt: skip
     _values: ClassVar[Callable[[Any], tuple[Any, ...]]] = attrgetter(*_names)
 

@@ -58,7 +58,13 @@ def model(url: str, **options: Any) -> ChatOpenAI:
 
 def answered(**changes: Any) -> Any:
     """A commis whose one call was answered."""
-    fields = {**TOKENS, "model": SERVED, "requested_model": "gpt-5-mini", **changes}
+    fields = {
+        **TOKENS,
+        "model": SERVED,
+        "requested_model": "gpt-5-mini",
+        "finish_reason": "stop",
+        **changes,
+    }
     return commis("research", "success", llm(**fields))
 
 
@@ -155,6 +161,85 @@ def test_the_time_to_the_first_token_is_within_the_call(ask, store):
         ask(model(server.url, streaming=True))
     (record,) = store.records(by_job(store)[0].commis_id).items
     assert 0 <= record.ttft_ms <= (record.end_us - record.start_us) / 1000
+
+
+def delta(**content: Any) -> str:
+    return chunk([{"index": 0, "delta": content, "finish_reason": None}])
+
+
+def events(*sent: str) -> Any:
+    """Answer with a stream of just these events."""
+
+    def reply(exchange: Exchange) -> None:
+        exchange.begin_stream()
+        for event in sent:
+            exchange.event(event)
+        exchange.end_stream()
+
+    return reply
+
+
+STOP = chunk([{"index": 0, "delta": {}, "finish_reason": "stop"}])
+STOP_AND_USAGE = chunk([{"index": 0, "delta": {}, "finish_reason": "stop"}], usage=USAGE)
+ASKED = {"index": 0, "id": "1", "type": "function", "function": {"name": "ping", "arguments": ""}}
+
+
+@pytest.mark.parametrize(
+    "content", [delta(content="The "), delta(tool_calls=[ASKED])], ids=["text", "tool call"]
+)
+def test_the_first_token_is_the_first_content(content, clocked_handler, clock, memory_sink):
+    """Not a chunk without choices, as Azure sends first, one with a role, or an empty text."""
+    reply = events(chunk([]), delta(role="assistant"), delta(content=""), content, STOP)
+    with serving(reply) as server:
+        chat = model(server.url, stream_usage=False)
+        for _ in chat.stream("Ask", {"callbacks": [clocked_handler]}):
+            clock.advance(1000)
+    (record,) = memory_sink.records
+    assert record.ttft_ms == 3000
+
+
+def test_a_stream_of_nothing_has_no_first_token(ask, store):
+    with serving(events(delta(role="assistant"), STOP_AND_USAGE)) as server:
+        ask(model(server.url, streaming=True, stream_usage=True))
+    assert found(store) == [answered()]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        (delta(content="42"), STOP_AND_USAGE, chunk([], usage=USAGE)),
+        (delta(content="42"), STOP, STOP_AND_USAGE),
+        (delta(content="42"), STOP, chunk([], usage=USAGE), chunk([], usage=USAGE)),
+        (
+            chunk([], usage={**USAGE, "completion_tokens": 0, "total_tokens": 12}),
+            chunk([{"index": 0, "delta": {"content": "42"}}], usage={**USAGE, "total_tokens": 13}),
+            STOP_AND_USAGE,
+        ),
+        (chunk([]), delta(content="42"), chunk([]), chunk([], usage=None), STOP_AND_USAGE),
+    ],
+    ids=["with the end and after it", "two ends", "twice after it", "with each", "no choices"],
+)
+def test_usage_that_a_server_repeats_counts_once(sent, ask, store, handler):
+    with serving(events(*sent)) as server:
+        ask(model(server.url, streaming=True, stream_usage=True))
+    assert found(store) == [answered(ttft=True)]
+    assert totals(store) == (19, 0)
+    assert handler.stats.failures == 0
+
+
+def test_an_answer_that_was_cut_off_says_so(ask, store):
+    end = chunk([{"index": 0, "delta": {}, "finish_reason": "length"}], usage=USAGE)
+    with serving(events(delta(content="The "), end)) as server:
+        ask(model(server.url, streaming=True, stream_usage=True))
+    assert found(store) == [answered(ttft=True, finish_reason="length")]
+
+
+def test_a_stream_that_a_server_ends_early_has_no_reason_to_end(ask, store):
+    with serving(events(delta(content="The "))) as server:
+        ask(model(server.url, streaming=True, stream_usage=True))
+    (one,) = found(store)
+    assert "finish_reason" not in one.records[0]
+    assert one.status == "success"
 
 
 # -- what did not come --------------------------------------------------------------------------

@@ -203,16 +203,15 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
 
     def on_llm_new_token(
         self,
-        token: Any,  # noqa: ARG002 - LangChain's signature
+        token: Any,
         *,
         run_id: UUID,
         chunk: Any = None,
         **_: Any,
     ) -> None:
-        """Note when the first token came, and usage: under `invoke` errors do not repeat it."""
+        """Note when the first content came, and usage: under `invoke` errors do not repeat it."""
         try:
-            message = getattr(chunk, "message", None)
-            self.tracker.note_token(run_id.int, getattr(message, "usage_metadata", None))
+            self.tracker.note_chunk(run_id.int, token, getattr(chunk, "message", None))
         except Exception as failure:
             self._failed("handle on_llm_new_token", failure)
 
@@ -220,7 +219,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         """Note when the first content came, under LangGraph's version 3 of streaming."""
         try:
             if isinstance(event, dict) and event.get("event") == "content-block-delta":
-                self.tracker.note_token(run_id.int)
+                self.tracker.note_chunk(run_id.int, "content", None)
         except Exception as failure:
             self._failed("handle on_stream_event", failure)
 
@@ -235,7 +234,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
                 except Exception as failure:  # an odd answer must not cost its record
                     self._failed("read a model's answer", failure)
                     answer = Answer()
-                self._recorder.llm_call(call, ended_ns, answer, None)
+                self._recorder.llm_call(call, ended_ns, with_usage(answer, call.usage), None)
                 self.tracker.end_if_root(call)
         except Exception as failure:
             self._failed("handle on_llm_end", failure, dropped=1)
