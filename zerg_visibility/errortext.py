@@ -15,8 +15,10 @@ CAUSES_MAX = 12
 """Errors of a chain that are looked at; a refused connection of OpenAI's client is the seventh."""
 
 
-def error_text(error: BaseException, redact: Callable[[str], str] = str) -> str:
-    """Write an error as `TypeName: message`, then what caused it: one line, at most 500 characters.
+def error_text(
+    error: BaseException, redact: Callable[[str], str] = str, *, limit: int = ERROR_MAX
+) -> str:
+    """Write an error as `TypeName: message`, then what caused it, on one line.
 
     What a validation error rejected is left out, since it may be a secret: only where, what and of
     which type is kept. So it is with LangGraph's error about a tool's arguments, which holds all of
@@ -26,6 +28,7 @@ def error_text(error: BaseException, redact: Callable[[str], str] = str) -> str:
     Args:
         error: What was raised.
         redact: Applied to the message before it is cut.
+        limit: The most characters to give.
     """
     name = type(error).__name__
     try:
@@ -38,14 +41,14 @@ def error_text(error: BaseException, redact: Callable[[str], str] = str) -> str:
     if message.startswith("<object object at"):
         message = ""
     try:
-        cause = one_line(redact(_cause(error, message)), ERROR_MAX // 2)
+        cause = one_line(redact(_cause(error, message)), limit // 2)
     except Exception:  # as above
         cause = ""
     message = redact(message[:20_000])
     text = f"{name}: {message}" if message.strip() else f"{name}:" if cause else name
     if not cause:
-        return one_line(text, ERROR_MAX)
-    return f"{one_line(text, ERROR_MAX - len(cause) - 1)} {cause}"
+        return one_line(text, limit)
+    return f"{one_line(text, limit - len(cause) - 1)} {cause}"
 
 
 def _cause(error: BaseException, message: str) -> str:

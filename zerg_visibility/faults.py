@@ -18,6 +18,10 @@ MAX_KINDS = 256
 """Kinds of fault remembered for the rate limit; beyond it, the oldest is forgotten."""
 
 
+TOLD_MAX = 2_000
+"""Characters of an error in a warning; the cure stands last in what some libraries say."""
+
+
 class FaultLog(Locked):
     """Counts failures of watching and logs each kind once, then at most once a minute.
 
@@ -72,7 +76,11 @@ class FaultLog(Locked):
             return
         more = f" ({unsaid} more like it since)" if unsaid else ""
         try:
-            told = f"{type(error).__name__}, text withheld" if withheld else error_text(error)
+            told = (
+                f"{type(error).__name__}, text withheld"
+                if withheld
+                else error_text(error, limit=TOLD_MAX)
+            )
             self._logger.warning(
                 "zerg_visibility could not %s: %s%s%s; the graph goes on",
                 doing,

@@ -6,6 +6,7 @@ import builtins
 import errno
 import io
 import os
+import posix
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,8 +70,10 @@ class Sabotage:
         """Put the failing functions in place of the real ones."""
         for name in names:
             module, _, function = name.partition(".")
-            real = getattr(_MODULES[module], function)
-            monkeypatch.setattr(_MODULES[module], function, self._failing(real, name))
+            failing = self._failing(getattr(_MODULES[module], function), name)
+            monkeypatch.setattr(_MODULES[module], function, failing)
+            if module == "os":  # has its functions from there, and so does the store
+                monkeypatch.setattr(posix, function, failing)
             if name == "io.open":
                 monkeypatch.setattr(builtins, "open", io.open)
 

@@ -7,7 +7,7 @@ import pytest
 from tests.processes import python
 
 COLLECTED = """
-import faulthandler, gc, os, sys
+import faulthandler, gc, posix, sys
 from tests.scripted import calculator
 from zerg_visibility import *
 from zerg_visibility.store import appending
@@ -32,7 +32,7 @@ def abandon():
     response.stream = node.stream(inputs, config)
     next(response.stream)
 
-real, collected, calls_until = getattr(os, operation), [], [0]
+real, collected, calls_until = getattr(posix, operation), [], [0]
 
 def collecting(*args, **kwargs):
     calls_until[0] -= 1
@@ -40,14 +40,14 @@ def collecting(*args, **kwargs):
         collected.append(gc.collect())
     return real(*args, **kwargs)
 
-setattr(os, operation, collecting)
+setattr(posix, operation, collecting)
 for number in range(20):
     abandon()
     calls_until[0] = 1 + number % 3  # another place each time
     node.invoke(inputs, config)
     calls_until[0] = 0
 gc.collect()
-setattr(os, operation, real)
+setattr(posix, operation, real)
 statuses = sorted(one.status for one in store.recent())
 print(statuses.count("success"), statuses.count("cancelled"), len(statuses), len(collected))
 print(handler.open_runs, handler.stats.failures)
@@ -64,7 +64,7 @@ def test_abandoned_streams_are_collected_in_the_middle_of_our_own_work(operation
 
 
 FORKED = """
-import os, signal, sys, threading
+import os, posix, signal, sys, threading
 from tests.scripted import calculator
 from zerg_visibility import *
 
@@ -76,7 +76,7 @@ inputs = {"messages": [("user", "Calculate 7*6")]}
 config = {"callbacks": [handler]}
 node.invoke(inputs, config)
 
-real, in_the_middle, go_on = os.write, threading.Event(), threading.Event()
+real, in_the_middle, go_on = posix.write, threading.Event(), threading.Event()
 
 def held_up(fd, data):
     if b"tool_call_complete" in data:  # the log's line, so the log file is locked
@@ -84,12 +84,12 @@ def held_up(fd, data):
         go_on.wait()
     return real(fd, data)
 
-os.write = held_up
+posix.write = held_up
 thread = threading.Thread(target=node.invoke, args=(inputs, config))
 thread.start()
 in_the_middle.wait()
 child = os.fork()
-os.write = real
+posix.write = real
 if child == 0:
     signal.alarm(20)
     node.invoke(inputs, config)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posix
 
 import pytest
 
@@ -132,7 +132,7 @@ def test_what_is_dropped_is_counted_where_readers_look(
 @every_error
 def test_half_a_line_hides_no_neighbour(error, store, handler, monkeypatch):
     """A full disk takes the beginning of a line; what comes later is whole again."""
-    real = os.write
+    real = posix.write
     state = {"on": False, "half": False}
 
     def write(fd, data):
@@ -143,7 +143,7 @@ def test_half_a_line_hides_no_neighbour(error, store, handler, monkeypatch):
             return real(fd, bytes(data)[: len(data) // 2])
         raise ERRORS[error]()
 
-    monkeypatch.setattr(os, "write", write)
+    monkeypatch.setattr(posix, "write", write)
     commis = calculator(first=lambda: state.update(on=True), last=lambda: state.update(on=False))
     assert answer(watched(store, commis), handler) == expected_answer()
 

@@ -99,7 +99,7 @@ class Dossier(Locked):
         job_id = None
         try:
             commis_id, job_id = store.create(beginning.task or beginning.name, beginning.start_us)
-        except OSError as error:
+        except Exception as error:  # not only of the system: detectors of blocking calls raise too
             faults.note("create a commis's directory", error)
             slug = layout.slug(beginning.task or beginning.name)
             # Unique by chance, since no directory vouches for it.
@@ -322,7 +322,7 @@ class Dossier(Locked):
                 self.metadata = replace(self.metadata, job_id=job_id)
                 self._open_journal()
                 self.journal.reopen = None
-        except OSError as error:
+        except Exception as error:
             # Without our lock: a thread that writes the log may have to wait for that.
             self._faults.note("create a commis's directory", error)
 

@@ -46,7 +46,7 @@ def open_segment(
         config: The config it is called with.
 
     Returns:
-        The segment; None if watching it failed altogether, which is counted.
+        The segment; None if watching it failed altogether, which is counted as a dropped record.
     """
     handler, parent_run_id, is_ours = _find_handler(graph_config, config)
     if handler is None:
@@ -59,7 +59,7 @@ def open_segment(
             config = cast("RunnableConfig", {**(config or {}), "callbacks": merged["callbacks"]})
         return _open(options, handler, parent_run_id, graph_name, given, config)
     except Exception as error:
-        handler.faults.note("start watching a commis", error)
+        handler.faults.note("start watching a commis", error, dropped=1)
         return None
 
 

@@ -10,7 +10,8 @@ from zerg_visibility.errors import ConfigurationError
 from zerg_visibility.settings import DEFAULT_LOG_PATH, LOGGER_NAME
 from zerg_visibility.sinks.keyvalue import KeyValueFormatter
 from zerg_visibility.store.appending import AppendFile
-from zerg_visibility.store.files import FileModes
+from zerg_visibility.store.files import FileModes, make_folder
+from zerg_visibility.store.system import absolute
 
 
 class AppendingHandler(logging.Handler):
@@ -80,14 +81,14 @@ def configure_logging(
     least = logging.getLevelNamesMapping().get(level, level) if isinstance(level, str) else level
     if not isinstance(least, int):
         raise ConfigurationError(f'level={level!r} is none of logging; give one such as "INFO"')
-    target = Path(path).absolute()
+    target = absolute(Path(path))
     logger = logging.getLogger(LOGGER_NAME)
     for handler in logger.handlers:
         if isinstance(handler, AppendingHandler) and handler.path == target:
             break
     else:
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(target.parent, FileModes())
             target.open("ab").close()
         except OSError as error:
             raise ConfigurationError(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import stat
 import time
 from pathlib import Path
 
 from zerg_visibility.locking import Locked
 from zerg_visibility.store.files import FileModes, make_folder
+from zerg_visibility.store.system import posix
 
 MAX_OPEN_FILES = 64
 """Append files that one process holds open; beyond it, the longest opened is closed first."""
@@ -36,18 +38,18 @@ def _ends_in_mid_line(fd: int) -> bool:
     """
     seen = -1
     for _ in range(MAX_LOOKS):
-        found = os.fstat(fd)
+        found = posix.fstat(fd)
         size = found.st_size
-        if size == 0 or os.pread(fd, 1, size - 1) == b"\n":
+        if size == 0 or posix.pread(fd, 1, size - 1) == b"\n":
             return False
         if size == seen:
             return True
         seen = size
         try:
             # Changes nothing, but has to wait for the same lock of the file as a write.
-            os.fchmod(fd, stat.S_IMODE(found.st_mode))
+            posix.fchmod(fd, stat.S_IMODE(found.st_mode))
         except OSError:  # somebody else's file
-            time.sleep(LOOK_AGAIN_AFTER_S)
+            select.select((), (), (), LOOK_AGAIN_AFTER_S)
     return False
 
 
@@ -103,7 +105,7 @@ class AppendFile(Locked):
                     self._checked_at = now
                     if not self._is_at_path():
                         fd = self._open()
-                written = os.write(fd, b"\n" + line if self._torn else line)
+                written = posix.write(fd, b"\n" + line if self._torn else line)
                 expected = len(line) + self._torn
                 if written == expected:
                     self._torn = False
@@ -147,9 +149,9 @@ class AppendFile(Locked):
         """Write a line through a handle of its own, since the usual one is in use."""
         fd = self._open_path()
         try:
-            written = os.write(fd, line)
+            written = posix.write(fd, line)
         finally:
-            os.close(fd)
+            posix.close(fd)
         if written != len(line):
             self._torn = self._torn or written > 0
             raise _partly_written(self.path)
@@ -157,31 +159,31 @@ class AppendFile(Locked):
     def _close(self) -> None:
         if self._fd is not None:
             fd, self._fd = self._fd, None
-            os.close(fd)
+            posix.close(fd)
 
     def _is_at_path(self) -> bool:
         """Say whether the open file was neither deleted nor moved away."""
         try:
-            there = self.path.stat()
+            there = posix.stat(self.path)
         except OSError:
             return False
         return (there.st_dev, there.st_ino) == self._identity
 
     def _open_path(self) -> int:
         try:
-            return os.open(self.path, _APPEND, self.modes.file)
+            return posix.open(self.path, _APPEND, self.modes.file)
         except FileNotFoundError:
             make_folder(self.path.parent, self.modes)
-            return os.open(self.path, _APPEND, self.modes.file)
+            return posix.open(self.path, _APPEND, self.modes.file)
 
     def _open(self) -> int:
         self._close()
         fd = self._open_path()
         try:
-            found = os.fstat(fd)
+            found = posix.fstat(fd)
             self._torn = _ends_in_mid_line(fd)
         except BaseException:
-            os.close(fd)
+            posix.close(fd)
             raise
         self._fd = fd
         self._identity = (found.st_dev, found.st_ino)

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from zerg_visibility.errors import FileNotInCommisError
 from zerg_visibility.store.layout import relative_parts
+from zerg_visibility.store.system import posix, read_up_to
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Without O_NONBLOCK, opening a pipe that nobody writes to would hang.
@@ -53,23 +54,39 @@ def open_artifact(folder: Path, file_path: str) -> BinaryIO:
     if parts is None:
         raise FileNotInCommisError(file_path)
     try:
-        fd = os.open(folder, _FOLDER)
+        fd = posix.open(folder, _FOLDER)
         try:
             for part in parts[:-1]:
-                inner = os.open(part, _FOLDER, dir_fd=fd)
-                os.close(fd)
+                inner = posix.open(part, _FOLDER, dir_fd=fd)
+                posix.close(fd)
                 fd = inner
-            file_fd = os.open(parts[-1], _FILE, dir_fd=fd)
+            file_fd = posix.open(parts[-1], _FILE, dir_fd=fd)
         finally:
-            os.close(fd)
+            posix.close(fd)
     except OSError as error:
         if error.errno in _NOT_THERE:
             raise FileNotInCommisError(file_path) from error
         raise
-    if not stat.S_ISREG(os.fstat(file_fd).st_mode):
-        os.close(file_fd)
+    if not stat.S_ISREG(posix.fstat(file_fd).st_mode):
+        posix.close(file_fd)
         raise FileNotInCommisError(file_path)
     return os.fdopen(file_fd, "rb")
+
+
+def read_artifact(folder: Path, file_path: str, limit: int | None = None) -> bytes:
+    """Read a regular file inside a commis's directory, from its beginning.
+
+    Args:
+        folder: The commis's directory.
+        file_path: Untrusted, as for `open_artifact`.
+        limit: The most bytes to read; None for all there are.
+
+    Raises:
+        FileNotInCommisError: There is no such regular file.
+        OSError: It cannot be read just now.
+    """
+    with open_artifact(folder, file_path) as file:
+        return read_up_to(file.fileno(), limit)
 
 
 def read_id(path: Path) -> str | None:
@@ -79,17 +96,17 @@ def read_id(path: Path) -> str | None:
         OSError: It cannot be read just now.
     """
     try:
-        fd = os.open(path, _FILE)
+        fd = posix.open(path, _FILE)
     except OSError as error:
         if error.errno in _NOT_THERE:
             return None
         raise
     try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+        if not stat.S_ISREG(posix.fstat(fd).st_mode):
             return None
-        return os.read(fd, ID_MAX_BYTES).decode("ascii", "replace")
+        return read_up_to(fd, ID_MAX_BYTES).decode("ascii", "replace")
     finally:
-        os.close(fd)
+        posix.close(fd)
 
 
 def list_artifacts(folder: Path, limit: int = 1000) -> list[str]:

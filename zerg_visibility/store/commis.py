@@ -19,7 +19,7 @@ from zerg_visibility.records import CallStart, CommisStatus, Record
 from zerg_visibility.settings import default_root
 from zerg_visibility.store import layout
 from zerg_visibility.store.appending import AppendFile
-from zerg_visibility.store.artifacts import list_artifacts, open_artifact
+from zerg_visibility.store.artifacts import list_artifacts, open_artifact, read_artifact
 from zerg_visibility.store.files import (
     FileModes,
     FileVersion,
@@ -33,6 +33,7 @@ from zerg_visibility.store.jobs import JobNumbers
 from zerg_visibility.store.keys import RunKeys
 from zerg_visibility.store.metadata import METADATA_MAX_BYTES, CommisMetadata
 from zerg_visibility.store.reading import LinesRead, in_flight, read_records, read_starts
+from zerg_visibility.store.system import absolute, posix
 from zerg_visibility.store.unreadable import stub
 
 MAX_TOO_OLD = 100
@@ -114,8 +115,8 @@ class CommisStore:
             MetadataUnreadableError: metadata.json is missing or is not valid.
         """
         try:
-            with open_artifact(self.folder(commis_id), layout.METADATA) as file:
-                data = file.read(METADATA_MAX_BYTES + 1)
+            folder = self.folder(commis_id)
+            data = read_artifact(folder, layout.METADATA, METADATA_MAX_BYTES + 1)
         except FileNotFoundError as error:
             raise MetadataUnreadableError(f"commis {commis_id} has no metadata.json") from error
         except OSError as error:
@@ -196,8 +197,7 @@ class CommisStore:
     def result(self, commis_id: str) -> str | None:
         """Read a commis's result; None if it left none."""
         try:
-            with open_artifact(self.folder(commis_id), layout.RESULT) as file:
-                return file.read().decode("utf-8", "replace")
+            return read_artifact(self.folder(commis_id), layout.RESULT).decode("utf-8", "replace")
         except FileNotInCommisError:
             return None
 
@@ -231,7 +231,8 @@ class CommisStore:
         newest = 0
         for name in self.files(commis_id):
             try:
-                newest = max(newest, (self.folder(commis_id) / name).stat().st_mtime_ns // 1000)
+                modified_ns = posix.stat(self.folder(commis_id) / name).st_mtime_ns
+                newest = max(newest, modified_ns // 1000)
             except OSError:
                 continue
         return newest or None
@@ -350,11 +351,7 @@ def _checked_root(root: object) -> Path:
         path = Path(root).expanduser()
     except RuntimeError as error:  # nobody's home
         raise ConfigurationError(f"root={root!r} names a home folder that is not known") from error
-    try:
-        # Absolute from the start, so that a later chdir of the host program moves nothing.
-        return path.absolute()
-    except OSError:  # the working directory is gone; that is said when something is written
-        return path
+    return absolute(path)
 
 
 def _check_mode(mode: object) -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from zerg_visibility.store.system import posix
+
 FileVersion: TypeAlias = tuple[int, int]
 """Its inode and when it was last written to, in nanoseconds since 1970."""
 
@@ -42,13 +44,14 @@ def make_folder(path: Path, modes: FileModes) -> None:
         OSError: It cannot be created.
     """
     try:
-        path.mkdir(mode=modes.folder)
+        posix.mkdir(path, modes.folder)
     except FileExistsError:
         pass
     except FileNotFoundError:
         # Path.mkdir(parents=True) would give the parents the default mode.
         make_folder(path.parent, modes)
-        path.mkdir(mode=modes.folder, exist_ok=True)
+        with contextlib.suppress(FileExistsError):  # another process was quicker
+            posix.mkdir(path, modes.folder)
 
 
 def write_new(path: Path, data: bytes, modes: FileModes) -> None:
@@ -58,11 +61,11 @@ def write_new(path: Path, data: bytes, modes: FileModes) -> None:
         FileExistsError: It exists.
         OSError: It cannot be written.
     """
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, modes.file)
+    fd = posix.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, modes.file)
     try:
         _write_all(fd, data)
     finally:
-        os.close(fd)
+        posix.close(fd)
 
 
 def replace_file(path: Path, data: bytes, modes: FileModes) -> FileVersion | None:
@@ -77,7 +80,7 @@ def replace_file(path: Path, data: bytes, modes: FileModes) -> FileVersion | Non
     Raises:
         OSError: It cannot be written; the old file is untouched.
     """
-    # Absolute, since os.replace must find both names in one folder even if the process moves on.
+    # Absolute, since the rename must find both names in one folder even if the process moves on.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{next(_temporary_numbers)}.tmp")
     try:
         try:
@@ -86,10 +89,10 @@ def replace_file(path: Path, data: bytes, modes: FileModes) -> FileVersion | Non
             make_folder(path.parent, modes)
             write_new(temporary, data, modes)
         version = file_version(temporary)
-        os.replace(temporary, path)  # noqa: PTH105 - Path.replace builds a Path nobody wants
+        posix.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
-            temporary.unlink()
+            posix.unlink(temporary)
         raise
     return version
 
@@ -97,7 +100,7 @@ def replace_file(path: Path, data: bytes, modes: FileModes) -> FileVersion | Non
 def file_version(path: Path) -> FileVersion | None:
     """Tell the file that is at a path now from others; None if it cannot be looked at."""
     try:
-        found = path.stat()
+        found = posix.stat(path)
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns
@@ -106,4 +109,4 @@ def file_version(path: Path) -> FileVersion | None:
 def _write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
-        view = view[os.write(fd, view) :]
+        view = view[posix.write(fd, view) :]

@@ -10,6 +10,7 @@ from zerg_visibility.locking import Locked
 from zerg_visibility.store import layout
 from zerg_visibility.store.files import FileModes, make_folder
 from zerg_visibility.store.numbering import first_free
+from zerg_visibility.store.system import posix
 
 
 class CommisFolders(Locked):
@@ -31,7 +32,7 @@ class CommisFolders(Locked):
     def has(self, commis_id: str) -> bool:
         """Say whether there is such a commis, or there may be."""
         try:
-            mode = os.stat(layout.commis_dir(self._root, commis_id)).st_mode  # noqa: PTH116 - is_dir differs by version
+            mode = posix.stat(layout.commis_dir(self._root, commis_id)).st_mode
         except PermissionError:
             return True  # reading it will say why it cannot be read
         except OSError:
@@ -65,11 +66,11 @@ class CommisFolders(Locked):
             OSError: It cannot be made.
         """
         make_folder(self._root / layout.COMMIS, self._modes)
-        layout.commis_dir(self._root, commis_id).mkdir(mode=self._modes.folder)
+        posix.mkdir(layout.commis_dir(self._root, commis_id), self._modes.folder)
 
     def _try(self, path: Path) -> bool:
         try:
-            path.mkdir(mode=self._modes.folder)
+            posix.mkdir(path, self._modes.folder)
         except FileExistsError:
             return False
         except FileNotFoundError:

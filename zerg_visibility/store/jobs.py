@@ -10,6 +10,7 @@ from zerg_visibility.store import layout
 from zerg_visibility.store.artifacts import read_id
 from zerg_visibility.store.files import FileModes, make_folder, write_new
 from zerg_visibility.store.numbering import first_free
+from zerg_visibility.store.system import posix
 
 
 class JobNumbers(Locked):
@@ -51,7 +52,7 @@ class JobNumbers(Locked):
         if self._taken(1):
             return first_free(self._taken, 1) - 1
         try:
-            names = os.listdir(self._root / layout.JOBS)  # noqa: PTH208 - names are all it takes
+            names = posix.listdir(self._root / layout.JOBS)
         except (FileNotFoundError, NotADirectoryError):
             return 0
         return max((layout.job_number(name) or 0 for name in names), default=0)

@@ -6,9 +6,12 @@ import functools
 import os
 import socket
 from dataclasses import dataclass
-from pathlib import Path
 
-_PROC = Path("/proc")
+from zerg_visibility.store.system import posix, read_up_to
+
+_PROC = "/proc"
+
+_FILE_MAX_BYTES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class ProcessMark:
             return False
         if self.pid == os.getpid():
             return self.pid_started not in {None, _started(self.pid)}
-        if self.pid_started is not None and _PROC.joinpath("self/stat").exists():
+        if self.pid_started is not None and _read(f"{_PROC}/self/stat") is not None:
             return _started(self.pid) != self.pid_started
         if self.pid <= 0:
             return True  # for os.kill, a group of processes
@@ -59,16 +62,13 @@ def _mark_of(pid: int) -> ProcessMark:
 
 @functools.cache
 def _boot() -> str:
-    try:
-        return _PROC.joinpath("sys/kernel/random/boot_id").read_text().strip()[:8]
-    except OSError:
-        return "boot"
+    text = _read(f"{_PROC}/sys/kernel/random/boot_id")
+    return "boot" if text is None else text.strip()[:8]
 
 
 def _started(pid: int) -> str | None:
-    try:
-        stat = _PROC.joinpath(str(pid), "stat").read_text()
-    except (OSError, ValueError):
+    stat = _read(f"{_PROC}/{pid}/stat")
+    if stat is None:
         return None
     # The second field is the program's name in parentheses and may hold anything, even ")".
     fields = stat.rpartition(")")[2].split()
@@ -76,3 +76,17 @@ def _started(pid: int) -> str | None:
     if len(fields) < 20 or fields[0] in {"Z", "X"}:
         return None
     return f"{_boot()}:{fields[19]}"
+
+
+def _read(path: str) -> str | None:
+    """Read a file of the system's own; None if there is none."""
+    try:
+        fd = posix.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return read_up_to(fd, _FILE_MAX_BYTES).decode("utf-8", "replace")
+    except OSError:  # the process has ended in between
+        return None
+    finally:
+        posix.close(fd)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from zerg_visibility.locking import Locked
+from zerg_visibility.store.system import posix
 
 
 class OutputNumbers(Locked):
@@ -39,7 +40,7 @@ class OutputNumbers(Locked):
 def _highest(folder: Path) -> int:
     """Give the highest number among the tool outputs of a folder; 0 if there is none."""
     try:
-        names = [path.name for path in folder.iterdir()]
+        names = posix.listdir(folder)
     except OSError:
         return 0
     numbers = [name.partition("_")[0] for name in names]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
 from zerg_visibility.clock import format_us, parse_us
 from zerg_visibility.store.metadata import CommisMetadata
+from zerg_visibility.store.system import posix
 
 UNREADABLE = "?"
 """The name of such a commis."""
@@ -41,7 +41,7 @@ def _is_newborn(folder: Path, created_us: int | None) -> bool:
     if created_us is None or abs(time.time() - created_us / 1e6) > NEWBORN_S:
         return False
     try:
-        names = os.listdir(folder)  # noqa: PTH208 - names are all it takes
+        names = posix.listdir(folder)
     except OSError:
         return False
     # metadata.json is its first file; with a dot begins the name under which that is written.
