@@ -23,7 +23,7 @@ CommisStatus: TypeAlias = Literal[
 """How a commis stands. `lost` is decided by a reader and never written."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class TimedRecord:
     """What every record has: when it began and ended, and where it belongs in a trace.
 
@@ -37,6 +37,7 @@ class TimedRecord:
     """
 
     event: ClassVar[str]
+    _title: ClassVar[str]
     _names: ClassVar[tuple[str, ...]]
     _values: ClassVar[Callable[[Any], tuple[Any, ...]]]
 
@@ -46,6 +47,11 @@ class TimedRecord:
     span_id: str | None = None
     parent_span_id: str | None = None
     error: str | None = None
+
+    def __repr__(self) -> str:
+        title = getattr(self, self._title)
+        failed = "" if self.error is None else f", {self.error[:80]!r}"
+        return f"<{self.event} {title!r}, {self.duration_ms:,} ms{failed}>"
 
     @property
     def start_ts(self) -> str:
@@ -87,7 +93,7 @@ class TimedRecord:
         return cls(**values)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class LLMCallRecord(TimedRecord):
     """One finished call of a language model.
 
@@ -113,6 +119,7 @@ class LLMCallRecord(TimedRecord):
     """
 
     event: ClassVar[str] = "llm_call"
+    _title: ClassVar[str] = "model"
 
     phase: str | None = None
     model: str | None = None
@@ -141,7 +148,7 @@ class LLMCallRecord(TimedRecord):
     _values: ClassVar[Callable[[Any], tuple[Any, ...]]] = attrgetter(*_names)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ToolCallRecord(TimedRecord):
     """One finished call of a tool.
 
@@ -158,6 +165,7 @@ class ToolCallRecord(TimedRecord):
     """
 
     event: ClassVar[str] = "tool_call"
+    _title: ClassVar[str] = "tool"
 
     tool: str = "tool"
     success: bool = True
@@ -177,7 +185,7 @@ class ToolCallRecord(TimedRecord):
     _values: ClassVar[Callable[[Any], tuple[Any, ...]]] = attrgetter(*_names)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CommisRunRecord(TimedRecord):
     """One segment of a commis: from its start, resume or retry to the next time it stopped.
 
@@ -191,6 +199,7 @@ class CommisRunRecord(TimedRecord):
     """
 
     event: ClassVar[str] = "commis_run"
+    _title: ClassVar[str] = "name"
 
     name: str = "commis"
     job_id: int | None = None
