@@ -98,9 +98,9 @@ class TestUnwritableRoot:
         handler = VisibilityCallbackHandler(blocked)
         inputs = {"messages": [("user", "Calculate 7*6")]}
         watched_like_unwatched(calculator, inputs, handler)
-        assert handler.stats.records == 4
-        assert handler.stats.dropped_records == 4
-        assert handler.stats.failures >= 4
+        assert handler.stats.records == 5
+        assert handler.stats.dropped_records == 5
+        assert handler.stats.failures >= 5
         assert any("create a commis's directory: NotADirectoryError" in m for m in caplog.messages)
         assert len(caplog.messages) < handler.stats.failures  # said once a kind
 

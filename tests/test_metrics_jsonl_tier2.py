@@ -113,7 +113,7 @@ def test_what_the_concierge_did_itself_is_in_its_own_file(tmp_path):
     assert [(line["event"], line["duration_ms"]) for line in lines] == [
         ("llm_call", 100), ("commis_run", 23_145), ("tool_call", 23_145),
         ("llm_call", 100), ("commis_run", 50), ("tool_call", 50),
-        ("llm_call", 100),
+        ("llm_call", 100), ("concierge_run", 23_495),
     ]  # fmt: skip
     assert {line["trace_id"] for line in lines} == {backup.store.metadata(COMMIS_ID).trace_id}
     assert concierge_id.endswith(lines[0]["trace_id"][-8:])
@@ -240,6 +240,6 @@ class TestJqCommands:
         [concierge] = (folder.parents[1] / "concierge").iterdir()
         answers = [shell(command, concierge) for command in starting_with("jq")]
         assert [line["duration_ms"] for line in json.loads(answers[0])] == [
-            23_145, 23_145, 100, 100, 100,
+            23_495, 23_145, 23_145, 100, 100,
         ]  # fmt: skip
         assert answers[1:] == ["300\n", "2\n", ""]

@@ -109,7 +109,7 @@ def test_the_switch_watches_from_the_import_on(tmp_path, monkeypatch):
         print(len(metrics.read_text().splitlines()))
         """
     )
-    assert out == "3\n"
+    assert out == "4\n"  # three calls, and the run
 
 
 @pytest.mark.parametrize("value", ["", "0", "false", "off", "No"])

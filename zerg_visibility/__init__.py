@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from zerg_visibility.commis.node import create_commis_node as create_commis_node
     from zerg_visibility.commis.report import report_job as report_job
     from zerg_visibility.commis.tool import create_commis_tool as create_commis_tool
+    from zerg_visibility.concierge_run import ConciergeRunRecord as ConciergeRunRecord
     from zerg_visibility.errors import CommisNotFoundError as CommisNotFoundError
     from zerg_visibility.errors import ConfigurationError as ConfigurationError
     from zerg_visibility.errors import FileNotInCommisError as FileNotInCommisError
@@ -49,6 +50,7 @@ _HOMES = {
     "CommisRunRecord": "records",
     "CommisStore": "store.commis",
     "CommisTotals": "store.metadata",
+    "ConciergeRunRecord": "concierge_run",
     "ConciergeToolkit": "tools.toolkit",
     "ConfigurationError": "errors",
     "FileNotInCommisError": "errors",

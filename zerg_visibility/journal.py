@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from zerg_visibility.concierge_run import AnyRecord, ConciergeRunRecord
 from zerg_visibility.locking import Locked
 from zerg_visibility.records import (
     CallStart,
@@ -15,15 +15,12 @@ from zerg_visibility.records import (
     flat_line,
 )
 from zerg_visibility.redaction import Redact
-from zerg_visibility.sinks.jsonl import JsonlSink
 from zerg_visibility.store import layout
 from zerg_visibility.store.appending import AppendFile
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.metadata import CommisTotals, RunningTotals
 from zerg_visibility.store.outputs import OutputNumbers
-
-MAX_TRIES_REMEMBERED = 4096
-"""Calls of one commis whose repetitions are recognised; older ones start again at 1."""
+from zerg_visibility.tries import Tries
 
 MAX_REPLAYED_REMEMBERED = 4096
 """Latest records of an earlier segment that are recognised; those in flight when it was read."""
@@ -46,13 +43,14 @@ class Journal(Locked):
         self.reopen: Callable[[], None] | None = None
         """Called before a record is written while there is no folder yet; may call `open`."""
         self._store = store
-        self._metrics: JsonlSink | None = None
+        self._metrics: AppendFile | None = None
         self._started: AppendFile | None = None
         self._folder: Path | None = None
         self.output_numbers: OutputNumbers | None = None
         """Numbers for tool outputs; None if they are not stored, or there is no directory yet."""
         self._totals = RunningTotals()
-        self._tries: OrderedDict[str, int] = OrderedDict()
+        self.tries = Tries()
+        """How often calls were made before."""
         self._had_success = False
         self._replayed: frozenset[str | None] = frozenset()
 
@@ -70,7 +68,7 @@ class Journal(Locked):
             self._started = self._store.append_file(folder / layout.STARTED)
         self._folder = folder
         self.output_numbers = outputs
-        self._metrics = JsonlSink(self._store.append_file(folder / layout.METRICS))
+        self._metrics = self._store.append_file(folder / layout.METRICS)
 
     def replay(self, records: Sequence[Record]) -> None:
         """Take in what an earlier segment wrote, so that totals and phases go on from there."""
@@ -105,21 +103,22 @@ class Journal(Locked):
         if self._started is not None:
             self._started.append(flat_line(start.to_dict()))
 
-    def add(self, record: Record) -> None:
+    def add(self, record: AnyRecord) -> None:
         """Write one record and add it up.
 
         Raises:
             OSError: It could not be written; it is counted as dropped.
         """
-        with self._lock:
-            self._take(record)
+        if not isinstance(record, ConciergeRunRecord):
+            with self._lock:
+                self._take(record)
         try:
             reopen = self.reopen  # another thread may take it away once it is done
             if self._metrics is None and reopen is not None:
                 reopen()
             if self._metrics is None:
                 raise FileNotFoundError("the directory of this commis could not be created")
-            self._metrics.emit(record)
+            self._metrics.append(flat_line(record.to_dict()))
         except BaseException:
             self.count_dropped()
             raise
@@ -176,27 +175,6 @@ class Journal(Locked):
             return None
         return "tool_decision" if asks_for_tools else "synthesis"
 
-    def tries(self, key: str) -> int:
-        """Say how often the call under this key has been made before.
-
-        Args:
-            key: A tool_call_id, or the checkpoint namespace of the node that calls a model.
-        """
-        return self._tries.get(key, 0)
-
-    def note_try(self, key: str) -> None:
-        """Count one more time that the call under this key was made."""
-        with self._lock:
-            self._tries[key] = self._tries.pop(key, 0) + 1
-            if len(self._tries) > MAX_TRIES_REMEMBERED:
-                self._tries.popitem(last=False)
-
-    def forget_tries(self, key: str) -> None:
-        """Let the next call under this key be a first one again."""
-        if key in self._tries:
-            with self._lock:
-                self._tries.pop(key, None)
-
     def close(self) -> None:
         """Close the files; a late record opens them again."""
         if self._metrics is not None:
@@ -211,6 +189,4 @@ class Journal(Locked):
         if isinstance(record, LLMCallRecord):
             self._had_success = self._had_success or record.success
         elif record.tool_call_id is not None:
-            self._tries[record.tool_call_id] = self._tries.get(record.tool_call_id, 0) + 1
-            if len(self._tries) > MAX_TRIES_REMEMBERED:
-                self._tries.popitem(last=False)
+            self.tries.note_tool(record.tool_call_id)

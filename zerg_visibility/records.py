@@ -37,7 +37,7 @@ class TimedRecord:
     """
 
     event: ClassVar[str]
-    _title: ClassVar[str]
+    _title: ClassVar[str] = "name"
     _names: ClassVar[tuple[str, ...]]
     _values: ClassVar[Callable[[Any], tuple[Any, ...]]]
 
@@ -199,7 +199,6 @@ class CommisRunRecord(TimedRecord):
     """
 
     event: ClassVar[str] = "commis_run"
-    _title: ClassVar[str] = "name"
 
     name: str = "commis"
     job_id: int | None = None
@@ -216,28 +215,46 @@ class CommisRunRecord(TimedRecord):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallStart:
-    """A call that has begun: the line of started.jsonl.
+    """A call, or the root run of a concierge, that has begun: a line of started.jsonl.
 
     Args:
-        event: `llm_call` or `tool_call`.
-        name: The model or the tool.
+        event: That of the record that its end will bring.
+        name: The model, the tool or the graph.
         span_id: 16 hex digits; the finished record will carry the same.
         start_us: Microseconds since 1970-01-01 UTC.
+        parent_span_id: 16 hex digits of what it was started in.
+        trace_id: Of a root run only, as are the following: 32 hex digits.
+        thread_id: The LangGraph thread.
+        pid: The process that runs it.
+        pid_started: When that process started, for comparing only.
+        host: The host of that process.
     """
 
     event: str
     name: str
     span_id: str
     start_us: int
+    parent_span_id: str | None = None
+    trace_id: str | None = None
+    thread_id: str | None = None
+    pid: int | None = None
+    pid_started: str | None = None
+    host: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the JSON object of this line."""
-        return {
+        """Give the JSON object of this line, without empty fields."""
+        line: dict[str, Any] = {
             "event": self.event,
             "name": self.name,
             "span_id": self.span_id,
             "start_ts": format_us(self.start_us),
         }
+        if self.parent_span_id is not None:
+            line["parent_span_id"] = self.parent_span_id
+        if self.pid is not None:
+            root = {name: getattr(self, name) for name in _OF_ROOT_RUN}
+            line.update({name: value for name, value in root.items() if value is not None})
+        return line
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -253,6 +270,8 @@ class CallStart:
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not a line of started.jsonl: {error!r}") from error
 
+
+_OF_ROOT_RUN = ("trace_id", "thread_id", "pid", "pid_started", "host")
 
 Record: TypeAlias = LLMCallRecord | ToolCallRecord | CommisRunRecord
 

@@ -33,9 +33,7 @@ OUTPUTS = "zerg_visibility: all tiers, tool outputs stored"
 class NoFile:
     """Stands in for metrics.jsonl where the cost of Tier 2 is to be left out."""
 
-    def __init__(self, file: Any) -> None: ...
-
-    def emit(self, record: Any) -> None:
+    def append(self, line: bytes) -> None:
         """Do nothing."""
 
     def close(self) -> None:
@@ -63,7 +61,9 @@ def _ours(*capture: str, metrics: bool = True, log: bool = False, redact: Any = 
         commis = create_commis_node(graph, store=store, capture=capture, redact=redact)
         with ExitStack() as stack:
             if not metrics:
-                stack.enter_context(mock.patch("zerg_visibility.journal.JsonlSink", NoFile))
+                stack.enter_context(
+                    mock.patch.object(CommisStore, "append_file", return_value=NoFile())
+                )
             if log:
                 stack.enter_context(_log_file(folder / "backend.log"))
             yield workload.around(commis), [handler]

@@ -127,12 +127,12 @@ def test_no_thread_and_no_open_file_is_left(watched, store, handler):
 def test_two_thousand_commis_at_once_where_256_files_may_be_open(tmp_path):
     output = printed(python("-m", "tests.langgraph.many_commis", tmp_path, 2000, 256))
 
-    assert "records=6000, dropped_records=0, failures=0, late_ends=0, open_runs=0" in output
+    assert "records=8000, dropped_records=0, failures=0, late_ends=0, open_runs=0" in output
     store = CommisStore(tmp_path)
     expected = commis("research", "success", llm(), llm("synthesis"))
     seen = [look(store, one) for one in store.recent()]
     assert seen == [expected] * 2000
-    assert kinds(tmp_path) == {"llm_call": 4000, "commis_run": 2000}
+    assert kinds(tmp_path) == {"llm_call": 4000, "commis_run": 2000, "concierge_run": 2000}
     assert {one.job_id for one in store.recent()} == set(range(1, 2001))
 
 
@@ -169,7 +169,12 @@ def test_an_interrupt_is_answered_in_another_process(tmp_path):
     assert one.wall_ms - one.duration_ms >= waited_ms
     assert len(list((tmp_path / "data" / "commis").iterdir())) == 1
     # Each process was a run of the concierge, and each run is a trace.
-    assert kinds(tmp_path / "data") == {"llm_call": 2, "tool_call": 1, "commis_run": 2}
+    assert kinds(tmp_path / "data") == {
+        "llm_call": 2,
+        "tool_call": 1,
+        "commis_run": 2,
+        "concierge_run": 2,
+    }
 
 
 def test_a_process_killed_in_a_tool_is_lost_and_goes_on_elsewhere(tmp_path):

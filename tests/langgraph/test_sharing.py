@@ -137,7 +137,7 @@ def test_fifty_graphs_share_one_handler(at_once, store, handler, memory_sink):
         for n in range(MANY)
     }
     spans = Counter(record.span_id for record in memory_sink.records)
-    assert len(spans) == 6 * MANY
+    assert len(spans) == 7 * MANY
     assert set(spans.values()) == {1}
     assert len({one.trace_id for one in store.recent()}) == MANY
     for one in store.recent():
@@ -164,13 +164,13 @@ def test_a_batch_is_as_many_runs(is_async, store, handler, memory_sink):
     seen = {(one.task, one.thread_id): look(store, one) for one in store.recent()}
     assert seen == {(f"task {n}", str(n)): commis("research", "success", llm()) for n in range(6)}
     assert len({one.concierge_id for one in store.recent()}) == 6
-    assert len(memory_sink.records) == 12
+    assert len(memory_sink.records) == 18
 
 
 # -- several handlers, one graph ----------------------------------------------------------------
 
 
-EVERYTHING = {"llm_call": 3, "tool_call": 1, "commis_run": 1}
+EVERYTHING = {"llm_call": 3, "tool_call": 1, "commis_run": 1, "concierge_run": 1}
 
 
 def told(sink: MemorySink) -> dict[str, int]:
@@ -208,7 +208,7 @@ def test_of_two_handlers_one_writes_the_files_and_both_tell_their_sinks(
     assert found(store) == [WORKING]
     assert told(memory_sink) == told(sink) == EVERYTHING
     # The second's own store has what the concierge did, and no copy of the commis's records.
-    assert kinds(tmp_path / "other") == {"llm_call": 1}
+    assert kinds(tmp_path / "other") == {"llm_call": 1, "concierge_run": 1}
     assert (other.open_runs, other.stats.failures) == (0, 0)
 
 
@@ -232,7 +232,7 @@ def test_visibility_in_one_task_does_not_watch_another(tmp_path):
     async def both() -> list[int]:
         return await asyncio.gather(*map(run, stores))
 
-    assert asyncio.run(both()) == [4, 4]
+    assert asyncio.run(both()) == [5, 5]
     assert [found(one) for one in stores] == [[WORKING], [WORKING]]
 
 

@@ -18,6 +18,9 @@ from zerg_visibility import (
 )
 
 CALLS = 5
+
+RECORDS = CALLS + 2
+"""With the run of the commis, and the root run around it."""
 TASK = "Calculate 7*6 twice"
 
 

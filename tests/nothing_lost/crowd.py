@@ -21,7 +21,7 @@ from zerg_visibility import (
 from zerg_visibility.testing import ScriptedChatModel
 
 SAME_TASK = "Calculate 7*6"
-RECORDS_A_COMMIS = 3
+RECORDS_A_COMMIS = 4
 """A model call, a tool call, and the run itself."""
 
 

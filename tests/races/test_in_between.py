@@ -37,6 +37,7 @@ from zerg_visibility.commis.options import CAPTURES
 from zerg_visibility.commis.shelf import DossierShelf
 from zerg_visibility.faults import FaultLog
 from zerg_visibility.store.appending import MAX_OPEN_FILES
+from zerg_visibility.store.runs import SegmentRun
 
 PACKAGE = str(Path(zerg_visibility.__file__).parent)
 
@@ -165,7 +166,7 @@ def test_a_stream_is_collected_while_its_file_is_opened_by_another_thread(tmp_pa
 
 def test_the_oldest_run_is_found_while_it_ends():
     def happens(number: int) -> bool:
-        table, root = RunTable(), RootRun.of_run(1, 0)
+        table, root = RunTable(), RootRun.of_run(1, 0, 0, {})
         for run_id in (1, 2):
             table.add_chain(run_id, OpenRun(root, None))
         found: list[int] = []
@@ -193,6 +194,7 @@ BEGINNING = Beginning(
     start_us=1_000_000,
 )
 CALL = ToolCallRecord(tool="ls", start_us=1_000_000, end_us=2_000_000, success=True)
+BEGUN = SegmentRun(span_id="ab" * 8, start_ts="1970-01-01T00:00:01.000000Z")
 RUN = CommisRunRecord(name="research", status="cancelled", start_us=1_000_000, end_us=2_000_000)
 
 
@@ -200,13 +202,13 @@ def test_a_stream_is_collected_while_a_record_of_its_commis_is_added_up_and_anot
     def happens(number: int) -> bool:
         dossier, turn = Dossier.create(store, BEGINNING, str, CAPTURES, FaultLog()), Turn(None)
         dossier.expect(turn)
-        dossier.begin_segment(turn, 1_000_000, first=True)
+        dossier.begin_segment(turn, BEGUN, first=True)
         saving = threading.Thread(target=dossier.save_late, daemon=True)
 
         def collected() -> None:
             saving.start()
             saving.join(LET_IT_COME_FAR_S)
-            dossier.end_segment(turn, RUN, 1_000_000)
+            dossier.end_segment(turn, RUN, 1_000_000, None)
 
         adding = InBetween(number, lambda: dossier.journal.add(CALL), collected)
         adding.start()
@@ -276,7 +278,7 @@ def test_a_stream_is_collected_while_a_continued_commis_turns_out_to_be_unreadab
         return Dossier.reopen(store, commis_id, str, CAPTURES, FaultLog(), earlier)
 
     def has_a_fault() -> None:
-        shelf.take(store, commis_id, turn, load).begin_segment(turn, 1_000_000, first=False)
+        shelf.take(store, commis_id, turn, load).begin_segment(turn, BEGUN, first=False)
 
     collect_while_logging(log, store, has_a_fault, lambda: shelf.release(store, ended))
 

@@ -3,17 +3,12 @@
 import logging
 import threading
 
-import orjson
 import pytest
 
 from zerg_visibility import CommisRunRecord, LLMCallRecord, MemorySink, Sink, ToolCallRecord
 from zerg_visibility.faults import FaultLog
-from zerg_visibility.records import record_from_dict
 from zerg_visibility.sinks.fanout import FanoutSink
-from zerg_visibility.sinks.jsonl import JsonlSink
 from zerg_visibility.sinks.log import LogSink
-from zerg_visibility.store.appending import AppendFile
-from zerg_visibility.store.files import FileModes
 
 RECORDS = [
     LLMCallRecord(start_us=0, end_us=1000, model="m", total_tokens=7),
@@ -23,7 +18,6 @@ RECORDS = [
 
 SINKS = {
     "memory": lambda tmp_path: MemorySink(),
-    "jsonl": lambda tmp_path: JsonlSink(AppendFile(tmp_path / "a" / "m.jsonl", FileModes())),
     "log": lambda tmp_path: LogSink(logging.getLogger("zerg_visibility.contract")),
     "fanout": lambda tmp_path: FanoutSink([MemorySink(), MemorySink()], FaultLog()),
     "fanout of none": lambda tmp_path: FanoutSink([], FaultLog()),
@@ -72,13 +66,3 @@ def test_memory_keeps_records_in_order_and_counts_what_it_forgets():
         sink.emit(record)
     assert sink.records == RECORDS[1:]
     assert sink.dropped == 1
-
-
-def test_jsonl_writes_what_reads_back_as_the_same_record(tmp_path):
-    file = AppendFile(tmp_path / "metrics.jsonl", FileModes())
-    sink = JsonlSink(file)
-    for record in RECORDS:
-        sink.emit(record)
-    sink.close()
-    lines = file.path.read_bytes().splitlines()
-    assert [record_from_dict(orjson.loads(line)) for line in lines] == RECORDS

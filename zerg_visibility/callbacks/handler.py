@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn, Self
 from uuid import UUID
 
 from langgraph.callbacks import GraphCallbackHandler, GraphInterruptEvent
@@ -30,8 +30,10 @@ from zerg_visibility.clock import SYSTEM_CLOCK, Clock, never_failing
 from zerg_visibility.errortext import ERROR_MAX, error_text
 from zerg_visibility.faults import FaultLog
 from zerg_visibility.redaction import Redact, safely
+from zerg_visibility.settings import root_is_set
 from zerg_visibility.sinks.base import Sink
 from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.store.nowhere import NowhereStore
 from zerg_visibility.words import one_line
 
 
@@ -45,8 +47,10 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
 
     Args:
         store: Where the concierge's own records go, and those of commis whose node names no store
-            of its own; CommisStore() if none is given.
-        sinks: Taken as well as the built-in files and log lines.
+            of its own. If none is given it is CommisStore(); but where `sinks` are given and no
+            $ZERG_VISIBILITY_ROOT is set, nothing is kept on disk and records go to the sinks and
+            the log alone. Pass `store=CommisStore()` to have files as well.
+        sinks: Where records go beside files and log lines, such as `[MemorySink()]`.
         logger: Where Tier 3 lines go; the `zerg_visibility` logger if none is given.
         redact: Applied to every text before it is stored or logged, where a commis has no such
             function of its own.
@@ -78,7 +82,10 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         given: object = sinks
         are_sinks = isinstance(given, Sequence) and all(isinstance(sink, Sink) for sink in given)
         expect("sinks", sinks, are_sinks, "a list of objects with emit, flush and close")
-        self.store = store if store is not None else CommisStore()
+        if store is None:
+            # Who gives a sink of their own has said where records are to go.
+            store = NowhereStore() if sinks and not root_is_set() else CommisStore()
+        self.store = store
         self.faults = FaultLog(logger)
         self.clock = never_failing(clock, lambda error: self.faults.note("read the clock", error))
         self.raise_error = raise_error
@@ -86,6 +93,31 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         self._recorder = Recorder(self.faults, logger, sinks)
         self.tracker = Tracker(self.store, self.redact, self._recorder, self.faults, self.clock)
         """Knows which runs are open; the seam for commis nodes, not for users."""
+
+    def __repr__(self) -> str:
+        root = str(self.store.root) if self.store.keeps_files else None
+        counts = f"records={self._recorder.records}, open_runs={self.open_runs}"
+        return f"VisibilityCallbackHandler(store={root!r}, {counts})"
+
+    def __copy__(self) -> Self:
+        """Give the handler itself: two could not share what is open."""
+        return self
+
+    def __deepcopy__(self, _: object) -> Self:
+        """Give the handler itself, also in a copy of a config."""
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a VisibilityCallbackHandler cannot be pickled, since it follows the runs of one "
+            f"process; make one in each process, with the same store: "
+            f"VisibilityCallbackHandler({self.store!r})"
+        )
+
+    @property
+    def parent_run_id(self) -> UUID:
+        """What LangChain asks for where it was given this handler instead of a list of handlers."""
+        raise AttributeError('callbacks must be a list: write config={"callbacks": [handler]}')
 
     # These hooks are not used; without the flags LangChain would call them all the same.
     # `ignore_agent` must stay False: LangChain's dispatch of tool events depends on it.
@@ -138,11 +170,14 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         *,
         run_id: UUID,
         parent_run_id: UUID | None = None,
+        metadata: dict[str, Any] | None = None,
+        name: Any = None,
         **_: Any,
     ) -> None:
         """Note a chain run, so that what happens inside of it finds its root."""
         try:
-            self.tracker.open_chain(run_id.int, parent_run_id.int if parent_run_id else None)
+            parent = parent_run_id.int if parent_run_id else None
+            self.tracker.open_chain(run_id.int, parent, metadata, name)
         except Exception as failure:
             self._failed("handle on_chain_start", failure)
 
@@ -163,7 +198,9 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
     def on_interrupt(self, event: GraphInterruptEvent) -> None:
         """Note that a commis which runs on its own waits for a human; nested ones raise."""
         try:
-            self.tracker.note_interrupt(event.run_id.int if event.run_id else None)
+            self.tracker.note_interrupt(
+                event.run_id.int if event.run_id else None, event.interrupts
+            )
         except Exception as failure:
             self._failed("handle on_interrupt", failure)
 
@@ -172,7 +209,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
     def on_chat_model_start(
         self,
         serialized: Any,
-        messages: Any,  # noqa: ARG002 - LangChain's signature
+        messages: Any,
         *,
         run_id: UUID,
         parent_run_id: UUID | None = None,
@@ -186,8 +223,9 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         """Note that a chat model was called."""
         try:
             known = metadata or {}
+            parent = parent_run_id.int if parent_run_id else None
             call = self.tracker.new_call(
-                "llm_call", run_id.int, parent_run_id.int if parent_run_id else None, known, tags
+                "llm_call", run_id.int, parent, known, tags, asked=messages
             )
             call.name = call.shown(requested_model(known, invocation_params))
             call.hint = call.shown(phase_hint(known, tags))
@@ -285,7 +323,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
                 parent_run_id.int if parent_run_id else None,
                 metadata or {},
                 tags,
-                known_id(tool_call_id),
+                tool_call_id=known_id(tool_call_id),
             )
             call.name = call.shown(serialized_name(serialized, name)) or "tool"
             self.tracker.start(call, call.name)

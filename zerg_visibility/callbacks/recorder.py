@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 from zerg_visibility.callbacks.runs import OpenCall
 from zerg_visibility.callbacks.usage import Answer
+from zerg_visibility.concierge_run import AnyRecord
 from zerg_visibility.faults import FaultLog
 from zerg_visibility.journal import Journal
 from zerg_visibility.locking import Locked
-from zerg_visibility.records import LLMCallRecord, Record, ToolCallRecord
+from zerg_visibility.records import LLMCallRecord, ToolCallRecord
 from zerg_visibility.sinks.base import Sink
 from zerg_visibility.sinks.fanout import FanoutSink
 from zerg_visibility.sinks.log import LogSink
@@ -61,10 +62,8 @@ class Recorder(Locked):
         if journal is not None:
             asks_for_tools = not call.schemas.issuperset(answer.tool_names)
             phase = journal.phase(call.hint, success=error is None, asks_for_tools=asks_for_tools)
-            if call.try_key is not None and error is None:
-                journal.forget_tries(call.try_key)
-            elif call.try_key is not None:
-                journal.note_try(call.try_key)
+            if call.try_key is not None:
+                journal.tries.note_model(call.try_key, call.asked, success=error is None)
         if call.first_token_ns is not None:
             ttft_ms = max(0, call.first_token_ns - call.start_ns) // 1_000_000
         record = LLMCallRecord(
@@ -127,7 +126,7 @@ class Recorder(Locked):
         )
         self._emit_call(call, record)
 
-    def emit(self, record: Record, journal: Journal | None, *, is_mine: bool = True) -> None:
+    def emit(self, record: AnyRecord, journal: Journal | None, *, is_mine: bool = True) -> None:
         """Hand on one record.
 
         Args:

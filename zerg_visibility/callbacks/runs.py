@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeAlias
+from uuid import UUID, uuid4
 
 from zerg_visibility.callbacks.usage import Answer, SeenUsage
 from zerg_visibility.clock import format_for_name
@@ -29,6 +30,9 @@ class RootRun:
         span_id: 16 hex digits.
         run_id: LangChain's id; None until the first event of a commis that runs on its own.
         concierge_id: The name of its directory; None for a commis that runs on its own.
+        start_us: Microseconds since 1970.
+        start_ns: The same moment on the monotonic clock.
+        metadata: Of the run, as LangChain hands it to callbacks.
     """
 
     __slots__ = (
@@ -36,14 +40,28 @@ class RootRun:
         "chains",
         "concierge_id",
         "ended",
+        "failure",
+        "interrupted",
         "journal",
+        "metadata",
+        "name",
         "run_id",
         "span_id",
+        "start_ns",
+        "start_us",
         "trace_id",
     )
 
     def __init__(
-        self, *, trace_id: str, span_id: str, run_id: RunId | None, concierge_id: str | None
+        self,
+        *,
+        trace_id: str,
+        span_id: str,
+        run_id: RunId | None,
+        concierge_id: str | None,
+        start_us: int = 0,
+        start_ns: int = 0,
+        metadata: Mapping[str, Any] | None = None,
     ) -> None:
         self.trace_id = trace_id
         self.span_id = span_id
@@ -51,20 +69,62 @@ class RootRun:
         self.concierge_id = concierge_id
         self.journal: Journal | None = None
         """Where records outside any commis go, once there was one."""
+        self.name: str | None = None
+        """What its graph is called; None while it is not known to be one."""
+        self.start_us = start_us
+        self.start_ns = start_ns
+        self.metadata = metadata or {}
+        self.failure: tuple[BaseException, str] | None = None
+        """What a commis in it raised last, with the text that this commis lets be stored."""
+        self.interrupted = False
+        """Whether something in it stopped to wait for a human."""
         self.ended = False
         self.chains: set[RunId] = set()
         self.calls: dict[RunId, OpenCall] = {}
 
     @classmethod
-    def of_run(cls, run_id: RunId, started_us: int) -> RootRun:
-        """Make the root for a run that nothing known encloses; its trace id is the run's id."""
+    def of_run(
+        cls, run_id: RunId, start_us: int, start_ns: int, metadata: Mapping[str, Any]
+    ) -> RootRun:
+        """Make the root for a run that nothing known encloses.
+
+        Its trace is the server's run, if there is one, so that all that a server runs at once is
+        one trace; else LangChain's.
+        """
         digits = f"{run_id:032x}"
         return cls(
-            trace_id=digits,
+            trace_id=trace_of_server(metadata) or digits,
             span_id=f"{run_id & _LOW_64:016x}",
             run_id=run_id,
-            concierge_id=f"{format_for_name(started_us)}_{digits[-8:]}",
+            concierge_id=f"{format_for_name(start_us)}_{digits[-8:]}",
+            start_us=start_us,
+            start_ns=start_ns,
+            metadata=metadata,
         )
+
+    @classmethod
+    def alone(cls, metadata: Mapping[str, Any]) -> RootRun:
+        """Make the root for a commis that runs without a concierge."""
+        return cls(
+            trace_id=trace_of_server(metadata) or uuid4().hex,
+            span_id=uuid4().hex[16:],
+            run_id=None,
+            concierge_id=None,
+        )
+
+
+def trace_of_server(metadata: Mapping[str, Any]) -> str | None:
+    """Give the trace id of a server's run, which is its id; None if there is none.
+
+    Args:
+        metadata: Of a config; who sets `run_id` there may set anything.
+    """
+    given = metadata.get("run_id")
+    try:
+        number = given.int if isinstance(given, UUID) else UUID(given).int if given else 0
+    except (TypeError, ValueError, AttributeError):
+        return None
+    return f"{number:032x}" if number else None  # W3C: all zeros are no trace
 
 
 class OpenRun:
@@ -75,7 +135,7 @@ class OpenRun:
         call: The nearest tool call that it is in, or is.
     """
 
-    __slots__ = ("call", "children", "commis", "context", "root")
+    __slots__ = ("call", "children", "commis", "context", "is_step", "root")
 
     def __init__(self, root: RootRun, call: OpenCall | None) -> None:
         self.root = root
@@ -84,6 +144,8 @@ class OpenRun:
         """The commis that it is in; in a thread without context only its parent tells."""
         self.commis: CommisContext | None = None
         """The commis whose own graph run this is."""
+        self.is_step = False
+        """Whether it is directly inside of its root run."""
         self.children: set[OpenCall] | None = None
         """Open calls directly inside."""
 
@@ -93,6 +155,7 @@ class OpenCall(OpenRun):
 
     __slots__ = (
         "answer",
+        "asked",
         "attempt",
         "cancelled",
         "cut",
@@ -125,7 +188,7 @@ class OpenCall(OpenRun):
         # Of a time-ordered UUID these are the random digits.
         self.span_id = f"{run_id & _LOW_64:016x}"
         self.parent: OpenRun | None = None
-        self.parent_span_id = root.span_id
+        self.parent_span_id: str | None = root.span_id
         self.journal: Journal | None = None
         """Where its record goes; None if another handler writes it."""
         self.redact: Redact = str
@@ -136,6 +199,8 @@ class OpenCall(OpenRun):
         self.tool_call_id: str | None = None
         self.attempt = 1
         self.try_key: str | None = None
+        self.asked: Any = None
+        """What a model was asked, to know the call again if it is tried once more."""
         self.start_us = 0
         self.start_ns = 0
         self.first_token_ns: int | None = None
@@ -187,6 +252,7 @@ class CommisContext:
         "open_calls",
         "output",
         "owner",
+        "questions",
         "root",
         "run_id",
         "span_id",
@@ -217,6 +283,8 @@ class CommisContext:
         """The last error that came from a run inside of it, rather than from its own limits."""
         self.interrupted = False
         """Whether its graph stopped to wait for a human without raising."""
+        self.questions: Sequence[Any] = ()
+        """LangGraph's interrupts, if it did."""
         self.ended = False
         self.on_late_record: Callable[[Record], None] | None = None
         """Called for each record that comes after the segment has ended."""

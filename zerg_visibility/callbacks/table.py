@@ -1,7 +1,8 @@
 """The one table of open runs: what has started, and has not ended yet.
 
 Everything that could leak is in here: an entry leaves by `pop` on end or on error, and whatever is
-left when its root run ends is swept.
+left when its root run ends is swept. What others may have been started in is remembered for a while
+after that: a thread, or a task that nobody awaits, can outlive all that encloses it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from collections.abc import Callable
 
 from zerg_visibility.callbacks.runs import OpenCall, OpenRun, RootRun, RunId
 from zerg_visibility.locking import Locked
+
+ENDED_REMEMBERED = 1_000
+"""So many runs that ended last are remembered at least, and twice as many at most."""
 
 
 class RunTable(Locked):
@@ -20,9 +24,16 @@ class RunTable(Locked):
         self._entries: dict[RunId, OpenRun] = {}
         self.get: Callable[[RunId | None], OpenRun | None] = self._entries.get  # type: ignore[assignment]
         """Give an open run; the dictionary's own method, since this is called for every event."""
+        # Two generations instead of an order: what is remembered costs one entry a run.
+        self._ended: dict[RunId, OpenRun] = {}
+        self._ended_before: dict[RunId, OpenRun] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def get_ended(self, run_id: RunId) -> OpenRun | None:
+        """Give a chain run or tool call that has ended lately."""
+        return self._ended.get(run_id) or self._ended_before.get(run_id)
 
     def add_chain(self, run_id: RunId, entry: OpenRun) -> None:
         """Note that a chain run has started."""
@@ -34,6 +45,7 @@ class RunTable(Locked):
         entry = self._entries.pop(run_id, None)
         if entry is not None:
             entry.root.chains.discard(run_id)
+            self._remember(run_id, entry)
         return entry
 
     def add_call(self, call: OpenCall) -> None:
@@ -68,6 +80,8 @@ class RunTable(Locked):
             entry.parent.children.discard(entry)
         if entry.context is not None:
             entry.context.open_calls.discard(entry)
+        if entry.call is entry:  # a tool; nothing is ever started in a model's call
+            self._remember(run_id, entry)
         return entry
 
     def oldest(self) -> tuple[RunId, OpenRun]:
@@ -91,3 +105,11 @@ class RunTable(Locked):
             if entry is None or not is_at_work(entry):
                 self._entries.pop(run_id, None)
                 root.chains.discard(run_id)
+                if entry is not None:
+                    self._remember(run_id, entry)
+
+    def _remember(self, run_id: RunId, entry: OpenRun) -> None:
+        ended = self._ended
+        ended[run_id] = entry
+        if len(ended) >= ENDED_REMEMBERED:
+            self._ended, self._ended_before = {}, ended

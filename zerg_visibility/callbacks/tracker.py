@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from langgraph.errors import NodeTimeoutError
+from langgraph.errors import GraphInterrupt, NodeTimeoutError
 
+from zerg_visibility.callbacks.concierge import ConciergeFiles
 from zerg_visibility.callbacks.content import has_content
-from zerg_visibility.callbacks.context import current_commis
+from zerg_visibility.callbacks.context import ambient_run_id, current_commis
 from zerg_visibility.callbacks.recorder import Recorder
 from zerg_visibility.callbacks.runs import CommisContext, OpenCall, OpenRun, RootRun, RunId
 from zerg_visibility.callbacks.starts import node_attempt, retry_attempt
@@ -20,7 +22,6 @@ from zerg_visibility.journal import Journal
 from zerg_visibility.locking import Locked
 from zerg_visibility.records import CallStart, CommisRunRecord
 from zerg_visibility.redaction import Redact
-from zerg_visibility.store import layout
 from zerg_visibility.store.commis import CommisStore
 
 MAX_OPEN_RUNS = 50_000
@@ -48,8 +49,8 @@ class Tracker(Locked):
         self, store: CommisStore, redact: Redact, recorder: Recorder, faults: FaultLog, clock: Clock
     ) -> None:
         super().__init__()
-        self._store = store
         self._redact = redact
+        self._concierges = ConciergeFiles(store, redact, recorder, faults, clock)
         self._recorder = recorder
         self._faults = faults
         self._clock = clock
@@ -68,11 +69,20 @@ class Tracker(Locked):
 
     # -- chain runs -------------------------------------------------------------------------------
 
-    def open_chain(self, run_id: RunId, parent_run_id: RunId | None) -> None:
+    def open_chain(
+        self,
+        run_id: RunId,
+        parent_run_id: RunId | None,
+        metadata: Mapping[str, Any] | None,
+        name: Any,
+    ) -> None:
         """Note that a chain run has started."""
-        parent, root, commis = self._place(run_id, parent_run_id)
+        parent, root, commis = self._place(run_id, parent_run_id, metadata)
         entry = OpenRun(root, None if parent is None else parent.call)
         entry.context = commis
+        entry.is_step = root.run_id == parent_run_id
+        if root.run_id == run_id:
+            root.name = name if isinstance(name, str) and name else "concierge"
         if commis is not None and commis.run_id is None and commis.owner is self:
             commis.run_id = run_id
             entry.commis = commis
@@ -91,14 +101,21 @@ class Tracker(Locked):
             entry.commis.output = outputs
         elif error is not None and (commis := current_commis.get()) is not None:
             commis.inner_error = error
+        if entry.is_step and isinstance(error, GraphInterrupt):
+            entry.root.interrupted = True
         if entry.root.run_id == run_id:
             self._end_root(entry.root, error)
 
-    def note_interrupt(self, run_id: RunId | None) -> None:
+    def note_interrupt(self, run_id: RunId | None, questions: Sequence[Any]) -> None:
         """Note that a graph stopped to wait for a human without raising."""
         entry = self._runs.get(run_id)
-        if entry is not None and entry.commis is not None:
+        if entry is None:
+            return
+        if entry.commis is not None:
             entry.commis.interrupted = True
+            entry.commis.questions = questions
+        if entry.root.run_id == run_id:
+            entry.root.interrupted = True
 
     # -- calls ------------------------------------------------------------------------------------
 
@@ -109,16 +126,20 @@ class Tracker(Locked):
         parent_run_id: RunId | None,
         metadata: dict[str, Any],
         tags: list[str] | None,
+        *,
         tool_call_id: str | None = None,
+        asked: Any = None,
     ) -> OpenCall:
         """Make a call that is about to start, with its place in graph, commis and trace."""
-        parent, root, commis = self._place(run_id, parent_run_id)
+        parent, root, commis = self._place(run_id, parent_run_id, metadata)
         call = OpenCall(kind, run_id, root)
         call.parent = parent
         call.context = commis
-        call.parent_span_id = _parent_span(parent, commis, root)
+        # A call that nothing encloses is its own root, and has no parent.
+        alone = root.run_id == run_id
+        call.parent_span_id = None if alone else _parent_span(parent, commis, root)
         if commis is None:
-            call.journal = self._concierge_journal(root)
+            call.journal = self._concierges.journal(root)
         elif commis.owner is self:
             call.journal = commis.journal
         if call.journal is not None:
@@ -129,6 +150,7 @@ class Tracker(Locked):
         node = metadata.get("langgraph_node")
         call.node = node if isinstance(node, str) else None
         call.tool_call_id = tool_call_id
+        call.asked = asked
         call.try_key = tool_call_id or metadata.get("langgraph_checkpoint_ns")
         attempt = max(1 if commis is None else commis.attempt, node_attempt(), retry_attempt(tags))
         if attempt > 1 and commis is not None and commis.open_calls:
@@ -137,7 +159,13 @@ class Tracker(Locked):
                 if earlier.cut and earlier.try_key == call.try_key:
                     self.close_call(earlier, "timeout")
         if call.journal is not None and call.try_key is not None:
-            attempt = max(attempt, 1 + call.journal.tries(call.try_key))
+            tries = call.journal.tries
+            before = (
+                tries.of_tool(call.try_key)
+                if kind == "tool_call"
+                else (tries.of_model(call.try_key, asked))
+            )
+            attempt = max(attempt, 1 + before)
         call.attempt = attempt
         return call
 
@@ -149,7 +177,9 @@ class Tracker(Locked):
         self._runs.add_call(call)
         if len(self._runs) > MAX_OPEN_RUNS:
             self._make_room()
-        if call.context is not None and call.journal is not None:
+        if call.root.ended and not self._is_at_work(call):
+            self._close_with_task(call)
+        if call.journal is not None:
             try:
                 call.journal.start(
                     CallStart(
@@ -157,12 +187,15 @@ class Tracker(Locked):
                         name=name,
                         span_id=call.span_id,
                         start_us=call.start_us,
+                        parent_span_id=call.parent_span_id,
                     )
                 )
             except Exception as error:
                 self._faults.note("write a line of started.jsonl", error)
-        # Once more, so that our own writing is not counted as the call's time.
-        call.start_ns = self._clock.monotonic_ns()
+        # It starts now: our own writing is not its time, and its end is when it ended.
+        now_ns = self._clock.monotonic_ns()
+        call.start_us += (now_ns - call.start_ns) // 1000
+        call.start_ns = now_ns
 
     def note_chunk(self, run_id: RunId, token: Any, message: Any) -> None:
         """Note when the first content of a model came, and the usage that a chunk told.
@@ -233,12 +266,15 @@ class Tracker(Locked):
         """Give the root run, span and commis that a commis is started in; None if nothing is known.
 
         Args:
-            parent_run_id: The run that starts the commis, as its config's callbacks name it.
+            parent_run_id: The run that starts the commis, as its config's callbacks name it. In a
+                tool that is the tool's caller, where LangChain's own context names the tool.
         """
-        parent = self._runs.get(parent_run_id)
+        parent = self._find(ambient_run_id(), parent_run_id)
         if parent is None:
             return None
         commis = current_commis.get() or parent.context
+        if commis is None:
+            self._concierges.journal(parent.root)  # its files begin with what it starts
         return parent.root, _parent_span(parent, commis, parent.root), commis
 
     def end_commis(
@@ -257,7 +293,7 @@ class Tracker(Locked):
             # A node that was cancelled without ending its commis had run into its own time limit.
             self.close_call(call, "timeout" if call.cut and survived else reason)
         if outer is None and commis.root.concierge_id is not None:
-            outer = self._concierge_journal(commis.root)
+            outer = self._concierges.journal(commis.root)
         self._recorder.emit(record, outer)
         for other in list(commis.watchers):
             other.note_commis(record)
@@ -272,11 +308,13 @@ class Tracker(Locked):
     # -- inside -----------------------------------------------------------------------------------
 
     def _place(
-        self, run_id: RunId, parent_run_id: RunId | None
+        self, run_id: RunId, parent_run_id: RunId | None, metadata: Mapping[str, Any] | None
     ) -> tuple[OpenRun | None, RootRun, CommisContext | None]:
         """Find what a new run is inside of; a run that nothing known encloses is a root."""
         commis = current_commis.get()
         parent = self._runs.get(parent_run_id)
+        if parent is None:
+            parent = self._find(parent_run_id, ambient_run_id())
         if commis is None and parent is not None:
             commis = parent.context  # a thread without context, given its config by hand
         if commis is not None and commis.owner is not self:
@@ -288,7 +326,28 @@ class Tracker(Locked):
             if root.run_id is None:
                 root.run_id = run_id
             return None, root, commis
-        return None, RootRun.of_run(run_id, self._clock.wall_us()), commis
+        start_us, start_ns = self._clock.wall_us(), self._clock.monotonic_ns()
+        return None, RootRun.of_run(run_id, start_us, start_ns, metadata or {}), commis
+
+    def _find(self, *run_ids: RunId | None) -> OpenRun | None:
+        """Give the first of these runs that is open, else the first that has ended lately."""
+        for look in (self._runs.get, self._runs.get_ended):
+            for run_id in run_ids:
+                if run_id is not None and (found := look(run_id)) is not None:
+                    return found
+        return None
+
+    def _close_with_task(self, call: OpenCall) -> None:
+        """End a call that outlives its root with the task that makes it.
+
+        Nothing else that is left would end it, and a model call that is cancelled reports nothing.
+        """
+        try:
+            task = asyncio.current_task()
+        except RuntimeError:
+            return  # no event loop, so no cancellation either
+        if task is not None:
+            task.add_done_callback(lambda _: self.close_call(call, "cancelled"))
 
     def _settle_children(self, entry: OpenRun, error: BaseException | None) -> None:
         """Decide what became of calls whose enclosing run has ended before them."""
@@ -323,6 +382,8 @@ class Tracker(Locked):
             if not self._is_at_work(call):
                 self.close_call(call, reason)
         root.ended = True
+        if root.concierge_id is not None:
+            self._concierges.end(root, error)
         self._wind_up(root)
 
     def _wind_up(self, root: RootRun) -> None:
@@ -334,14 +395,6 @@ class Tracker(Locked):
         """Say whether a run belongs to a commis of ours that has not ended; it sees to it then."""
         commis = run.context
         return commis is not None and not commis.ended and commis.owner is self
-
-    def _concierge_journal(self, root: RootRun) -> Journal:
-        with self._lock:
-            if root.journal is None:
-                root.journal = Journal(self._store, self._redact)
-                if root.concierge_id is not None:
-                    root.journal.open(layout.concierge_dir(self._store.root, root.concierge_id))
-            return root.journal
 
 
 def _both(first: Redact, then: Redact) -> Redact:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from zerg_visibility.clock import format_for_name, format_us
+from zerg_visibility.clock import format_for_name
 from zerg_visibility.commis.beginning import Beginning
 from zerg_visibility.errors import MetadataUnreadableError
 from zerg_visibility.faults import FaultLog
@@ -22,6 +22,7 @@ from zerg_visibility.store.files import FileVersion
 from zerg_visibility.store.liveness import this_process
 from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.store.outputs import OutputNumbers
+from zerg_visibility.store.runs import SegmentRun, kept
 
 RETRY_AFTER_S = 1.0
 """A directory that could not be made is tried again after this many seconds."""
@@ -155,12 +156,12 @@ class Dossier(Locked):
         """Note that a segment is about to start; takes no lock, since the shelf holds its own."""
         self._turns.append(turn)
 
-    def begin_segment(self, turn: Turn, start_us: int, first: bool) -> None:
+    def begin_segment(self, turn: Turn, run: SegmentRun, first: bool) -> None:
         """Note that a segment starts.
 
         Args:
             turn: Stands for it; it is expected.
-            start_us: Microseconds since 1970.
+            run: The segment as metadata.json lists it.
             first: Whether the commis was made for it.
 
         Raises:
@@ -183,21 +184,25 @@ class Dossier(Locked):
                 error=None,
                 segments=now.segments + repeated,
                 attempts=now.attempts + again,
-                started_at=now.started_at or format_us(start_us),
-                segment_started_at=format_us(start_us),
+                started_at=now.started_at or run.start_ts,
+                segment_started_at=run.start_ts,
+                runs=kept((*now.runs, run)),
                 pid=mark.pid,
                 pid_started=mark.pid_started,
                 host=mark.host,
             )
             self._write()
 
-    def end_segment(self, turn: Turn, record: CommisRunRecord, worked_us: int) -> None:
+    def end_segment(
+        self, turn: Turn, record: CommisRunRecord, worked_us: int, asked: str | None
+    ) -> None:
         """Note that a segment has ended, and how, unless another process has gone on since.
 
         Args:
             turn: What stood for it.
             record: The segment as a record.
             worked_us: Microseconds that it was at work.
+            asked: What a human is asked, if it waits for one.
 
         Raises:
             OSError: metadata.json could not be written.
@@ -221,6 +226,12 @@ class Dossier(Locked):
                     finished_at=record.end_ts if latest else now.finished_at,
                     duration_ms=self._worked_us // 1000,
                     wall_ms=max(now.wall_ms or 0, (record.end_us - started_us) // 1000),
+                    runs=tuple(
+                        replace(run, end_ts=record.end_ts, status=record.status, asked=asked)
+                        if run.span_id == record.span_id
+                        else run
+                        for run in now.runs
+                    ),
                 )
                 if not continued:
                     self._write()
@@ -300,7 +311,7 @@ class Dossier(Locked):
     def _open_journal(self, numbers: OutputNumbers | None = None) -> None:
         self._on_disk = True
         folder = self._store.folder(self.commis_id)
-        if "tool_outputs" not in self._capture:
+        if "tool_outputs" not in self._capture or not self._store.keeps_files:
             numbers = None
         elif numbers is None:
             numbers = OutputNumbers(folder / layout.TOOL_CALLS)

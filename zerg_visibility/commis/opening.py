@@ -83,9 +83,7 @@ def _open(
     if enclosing is not None:
         outer = enclosing[2]
     if enclosing is None:
-        root = RootRun(
-            trace_id=uuid4().hex, span_id=uuid4().hex[16:], run_id=None, concierge_id=None
-        )
+        root = RootRun.alone(ensure_config(config).get("metadata", {}))
         parent_span_id = None
     else:
         root, parent_span_id, _ = enclosing
@@ -205,7 +203,7 @@ def _find_handler(
                 parent_run_id = callbacks.parent_run_id.int
             handlers = callbacks.handlers
         else:
-            handlers = callbacks or []
+            handlers = callbacks if isinstance(callbacks, list) else []
         if found is None:
             found = next((h for h in handlers if isinstance(h, VisibilityCallbackHandler)), None)
     if found is not None:

@@ -11,20 +11,29 @@ from collections.abc import Callable
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.errors import GraphBubbleUp, GraphDrained, NodeTimeoutError, ParentCommand
+from langgraph.errors import (
+    GraphBubbleUp,
+    GraphDrained,
+    GraphInterrupt,
+    NodeTimeoutError,
+    ParentCommand,
+)
 
 from zerg_visibility.callbacks.context import InsideCommis
 from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
 from zerg_visibility.callbacks.runs import CommisContext, RootRun
+from zerg_visibility.clock import format_us
 from zerg_visibility.commis.dossier import Dossier, Turn
 from zerg_visibility.commis.options import CommisOptions
 from zerg_visibility.commis.shelf import shelf
-from zerg_visibility.commis.texts import result_text, thread_text
-from zerg_visibility.errortext import error_text
+from zerg_visibility.commis.texts import plain_json, result_text, thread_text
+from zerg_visibility.errortext import ERROR_MAX, error_text
 from zerg_visibility.records import CommisRunRecord, CommisStatus, Record
 from zerg_visibility.store import layout
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.metadata import CommisMetadata
+from zerg_visibility.store.runs import ASKED_MAX, SegmentRun
+from zerg_visibility.words import one_line
 
 
 class Segment:
@@ -74,10 +83,15 @@ class Segment:
         self._parent_span_id = parent_span_id
         self._outer = outer
         self._span_id = span_id
-        self._start_us = handler.clock.wall_us()
-        self._guarded(
-            "write a commis's metadata.json", dossier.begin_segment, turn, self._start_us, first
+        start_us, begun_ns = handler.clock.wall_us(), handler.clock.monotonic_ns()
+        run = SegmentRun(
+            span_id=span_id,
+            parent_span_id=parent_span_id,
+            trace_id=root.trace_id,
+            concierge_id=root.concierge_id,
+            start_ts=format_us(start_us),
         )
+        self._guarded("write a commis's metadata.json", dossier.begin_segment, turn, run, first)
         self._context = CommisContext(
             commis_id=dossier.commis_id,
             attempt=dossier.attempts,
@@ -86,10 +100,11 @@ class Segment:
             journal=dossier.journal,
             owner=handler.tracker,
         )
-        self.active = InsideCommis(self._context)
+        self.active = InsideCommis(self._context, handler)
         """Marks what runs inside as this commis's; nothing leaks out between two steps."""
         # Last, so that our own files are not counted as the commis's work.
         self._start_ns = handler.clock.monotonic_ns()
+        self._start_us = start_us + (self._start_ns - begun_ns) // 1000
 
     @property
     def metadata(self) -> CommisMetadata:
@@ -114,7 +129,7 @@ class Segment:
         status = self._status(error, has_own_limit)
         text = None
         if status in {"failed", "timeout"} and error is not None:
-            text = error_text(error, dossier.journal.redact)
+            text = self._error_text(error)
         duration_us = max(0, end_ns - self._start_ns) // 1000
         record = CommisRunRecord(
             name=dossier.metadata.name,
@@ -138,8 +153,17 @@ class Segment:
             if "messages" in self._options.capture:
                 self._guarded("store a commis's messages", self._store_messages, error)
         self._guarded(
-            "write a commis's metadata.json", dossier.end_segment, self._turn, record, duration_us
+            "write a commis's metadata.json",
+            dossier.end_segment,
+            self._turn,
+            record,
+            duration_us,
+            self._asked(error) if status == "interrupted" else None,
         )
+        # The ended run is remembered for a while; what its graph left behind need not be.
+        context.output = context.inner_error = None
+        if context.root.ended:
+            context.root.failure = None
 
     def _close(self, reason: str, record: CommisRunRecord, outer: Any) -> None:
         self._context.ended = True
@@ -167,6 +191,30 @@ class Segment:
             # A tool may raise TimeoutError too; that one passed through a run inside.
             return "failed" if self._context.inner_error is error else "timeout"
         return "failed"
+
+    def _error_text(self, error: BaseException) -> str:
+        """Say why it failed; a commis inside of it may have had more to hide than this one."""
+        root, redact = self._context.root, self._dossier.journal.redact
+        if root.failure is not None and root.failure[0] is error:
+            text = one_line(redact(root.failure[1]), ERROR_MAX)
+        else:
+            text = error_text(error, redact)
+        if not root.ended:
+            root.failure = error, text
+        return text
+
+    def _asked(self, error: BaseException | None) -> str | None:
+        """Say what a human is asked; nothing if the graph stopped without a question."""
+        try:
+            found = error.args[0] if isinstance(error, GraphInterrupt) else self._context.questions
+            texts = [
+                asked if isinstance(asked := one.value, str) else plain_json(asked)
+                for one in found or ()
+            ]
+            return one_line(self._dossier.journal.redact("; ".join(texts)), ASKED_MAX) or None
+        except Exception as failure:
+            self._handler.faults.note("tell what a human is asked", failure, withheld=True)
+            return None
 
     def _left_behind(self, error: BaseException | None) -> Any:
         """Give the state that it ended with; after a handoff, what it handed over."""

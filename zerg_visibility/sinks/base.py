@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-from zerg_visibility.records import Record
+from zerg_visibility.concierge_run import AnyRecord
 
 
 @runtime_checkable
@@ -16,7 +16,7 @@ class Sink(Protocol):
     and logged, and reaches neither the graph nor the other sinks.
     """
 
-    def emit(self, record: Record) -> None:
+    def emit(self, record: AnyRecord) -> None:
         """Take one record."""
 
     def flush(self, timeout_s: float) -> bool:

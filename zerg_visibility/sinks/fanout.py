@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
+from zerg_visibility.concierge_run import AnyRecord
 from zerg_visibility.faults import FaultLog
-from zerg_visibility.records import Record
 from zerg_visibility.sinks.base import Sink
 
 
@@ -22,7 +22,7 @@ class FanoutSink:
         self.sinks = tuple(sinks)
         self._faults = faults
 
-    def emit(self, record: Record) -> None:
+    def emit(self, record: AnyRecord) -> None:
         """Pass one record on."""
         for sink in self.sinks:
             try:

@@ -9,6 +9,7 @@ import threading
 import time
 from typing import Any
 
+from zerg_visibility.concierge_run import AnyRecord, ConciergeRunRecord
 from zerg_visibility.records import CommisRunRecord, LLMCallRecord, Record
 from zerg_visibility.settings import LOGGER_NAME
 
@@ -39,10 +40,10 @@ class LogSink:
     def __init__(self, logger: logging.Logger | None = None) -> None:
         self._logger = logger or logging.getLogger(LOGGER_NAME)
 
-    def emit(self, record: Record) -> None:
-        """Log one record at level INFO."""
+    def emit(self, record: AnyRecord) -> None:
+        """Log one record at level INFO; a root run has no line, its calls have."""
         logger = self._logger
-        if not logger.isEnabledFor(logging.INFO):
+        if not logger.isEnabledFor(logging.INFO) or isinstance(record, ConciergeRunRecord):
             return
         logger.handle(_log_record(logger.name, log_fields(record)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from zerg_visibility.records import Record
+from zerg_visibility.concierge_run import AnyRecord
 
 
 class MemorySink:
@@ -15,15 +15,15 @@ class MemorySink:
     """
 
     def __init__(self, limit: int = 10_000) -> None:
-        self._records: deque[Record] = deque(maxlen=limit)
+        self._records: deque[AnyRecord] = deque(maxlen=limit)
         self.dropped = 0
 
     @property
-    def records(self) -> list[Record]:
+    def records(self) -> list[AnyRecord]:
         """The records kept, oldest first."""
         return list(self._records)
 
-    def emit(self, record: Record) -> None:
+    def emit(self, record: AnyRecord) -> None:
         """Keep one record."""
         if len(self._records) == self._records.maxlen:
             self.dropped += 1

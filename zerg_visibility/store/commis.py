@@ -92,7 +92,7 @@ class CommisStore:
             CommisNotFoundError: There is none.
             OSError: It cannot be told, since this user may not read the file of the job.
         """
-        number = layout.job_number(job) if isinstance(job, str | int) else None
+        number = layout.job_number(job)
         if number is not None:
             commis_id = self._jobs.read(number)
         else:

@@ -19,6 +19,7 @@ from zerg_visibility.records import (
     json_line,
 )
 from zerg_visibility.store.liveness import ProcessMark
+from zerg_visibility.store.runs import SegmentRun
 from zerg_visibility.typed import checked_fields
 from zerg_visibility.words import duration
 
@@ -157,6 +158,7 @@ class CommisMetadata:
         pid: The process that ran its latest segment.
         pid_started: When that process started, for comparing only.
         host: The host of that process.
+        runs: Its segments, the first and the last 50 of them.
         totals: Sums over its calls.
         dropped_records: Records that could not be written.
         schema_version: Of this file.
@@ -185,6 +187,7 @@ class CommisMetadata:
     pid: int | None = None
     pid_started: str | None = None
     host: str | None = None
+    runs: tuple[SegmentRun, ...] = ()
     totals: CommisTotals = field(default_factory=CommisTotals)
     dropped_records: int = 0
     schema_version: int = SCHEMA_VERSION
@@ -220,7 +223,8 @@ class CommisMetadata:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON object of metadata.json; here an unknown value is null."""
-        return dataclasses.asdict(self)
+        known = dataclasses.asdict(self)
+        return {**known, "runs": list(known["runs"])}
 
     def to_json(self) -> bytes:
         """Write the content of metadata.json."""
@@ -249,18 +253,19 @@ class CommisMetadata:
             if not isinstance(loaded, dict):
                 raise TypeError(f"a JSON object was expected, not {type(loaded).__name__}")
             totals = CommisTotals(**checked_fields(CommisTotals, loaded.pop("totals", None) or {}))
+            runs = tuple(SegmentRun.from_dict(run) for run in loaded.pop("runs", None) or ())
             values = checked_fields(cls, loaded)
             for moment in ("created_at", "started_at", "segment_started_at", "finished_at"):
                 if values.get(moment) is not None:
                     parse_us(values[moment])
             if values.get("status", "running") not in STATUSES:
                 raise ValueError(f"unknown status {values['status']!r}")
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, AttributeError) as error:
             raise MetadataUnreadableError(
                 f"metadata.json of commis {commis_id} is not readable ({error}); "
                 f"its metrics.jsonl may still be"
             ) from error
-        return cls(**{**values, "commis_id": commis_id, "totals": totals})
+        return cls(**{**values, "commis_id": commis_id, "totals": totals, "runs": runs})
 
     def seen_now(self) -> Self:
         """Give the metadata as a reader should see it: `lost` if its process is gone."""

@@ -1,0 +1,136 @@
+"""What a concierge itself did: the files of one root run, from its first call to its end."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from langgraph.errors import GraphBubbleUp
+
+from zerg_visibility.callbacks.recorder import Recorder
+from zerg_visibility.callbacks.runs import NAME_MAX, RootRun
+from zerg_visibility.clock import Clock
+from zerg_visibility.concierge_run import ConciergeRunRecord
+from zerg_visibility.errortext import ERROR_MAX, error_text
+from zerg_visibility.faults import FaultLog
+from zerg_visibility.journal import Journal
+from zerg_visibility.locking import Locked
+from zerg_visibility.records import CallStart, CommisStatus
+from zerg_visibility.redaction import Redact
+from zerg_visibility.store import layout
+from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.store.liveness import this_process
+from zerg_visibility.words import one_line
+
+
+class ConciergeFiles(Locked):
+    """The folder `concierge/` as one handler writes it.
+
+    A root run has a folder from the moment that a call or a commis starts in it: a graph that does
+    neither, or a prompt template that is used on its own, leaves nothing.
+
+    Args:
+        store: Where the folders lie.
+        redact: Applied to every text before it is stored.
+        recorder: Hands on the record of how it ended.
+        faults: Counts and logs what fails.
+        clock: Where times come from.
+    """
+
+    def __init__(
+        self, store: CommisStore, redact: Redact, recorder: Recorder, faults: FaultLog, clock: Clock
+    ) -> None:
+        super().__init__()
+        self._store = store
+        self._redact = redact
+        self._recorder = recorder
+        self._faults = faults
+        self._clock = clock
+
+    def journal(self, root: RootRun) -> Journal:
+        """Give the journal of a root run; the first to ask for it begins its files."""
+        if root.journal is not None:
+            return root.journal
+        with self._lock:
+            is_first = root.journal is None
+            if root.journal is None:
+                root.journal = Journal(self._store, self._redact)
+                if root.concierge_id is not None:
+                    folder = layout.concierge_dir(self._store.root, root.concierge_id)
+                    root.journal.open(folder, starts=True)
+            journal = root.journal
+        if is_first and root.name is not None:
+            self._write_start(root, root.name, journal)
+        return journal
+
+    def end(self, root: RootRun, error: BaseException | None) -> None:
+        """Write how a root run ended, as the last line but for calls that outlive it.
+
+        Args:
+            root: The run; if it is no graph's, or has no files, there is nothing to write.
+            error: What it raised, if it did.
+        """
+        journal = root.journal
+        failure, root.failure = root.failure, None
+        if journal is None or root.name is None:
+            return
+        duration_us = max(0, self._clock.monotonic_ns() - root.start_ns) // 1000
+        status = _status(root, error)
+        record = ConciergeRunRecord(
+            name=one_line(self._redact(root.name), NAME_MAX) or "concierge",
+            status=status,
+            start_us=root.start_us,
+            end_us=root.start_us + duration_us,
+            error=self._error(error, failure) if error and status == "failed" else None,
+            concierge_id=root.concierge_id,
+            thread_id=self._id(root, "thread_id"),
+            run_id=self._id(root, "run_id"),
+            assistant_id=self._id(root, "assistant_id"),
+            graph_id=self._id(root, "graph_id"),
+            user_id=self._id(root, "user_id"),
+            trace_id=root.trace_id,
+            span_id=root.span_id,
+        )
+        self._recorder.emit(record, journal)
+
+    def _error(self, error: BaseException, failure: tuple[BaseException, str] | None) -> str:
+        if failure is not None and failure[0] is error:
+            # It came from a commis, which may have secrets of its own.
+            return one_line(self._redact(failure[1]), ERROR_MAX)
+        return error_text(error, self._redact)
+
+    def _write_start(self, root: RootRun, name: str, journal: Journal) -> None:
+        mark = this_process()
+        start = CallStart(
+            event=ConciergeRunRecord.event,
+            name=one_line(self._redact(name), NAME_MAX) or "concierge",
+            span_id=root.span_id,
+            start_us=root.start_us,
+            trace_id=root.trace_id,
+            thread_id=self._id(root, "thread_id"),
+            pid=mark.pid,
+            pid_started=mark.pid_started,
+            host=mark.host,
+        )
+        try:
+            journal.start(start)
+        except Exception as failure:
+            self._faults.note("write a line of started.jsonl", failure)
+
+    def _id(self, root: RootRun, name: str) -> str | None:
+        """Take over an id from the config's metadata, where anything may stand."""
+        value: Any = root.metadata.get(name)
+        if not isinstance(value, str | int | UUID) or isinstance(value, bool):
+            return None
+        try:
+            return one_line(self._redact(str(value)), NAME_MAX) or None
+        except ValueError:  # a number of more digits than Python likes to write
+            return None
+
+
+def _status(root: RootRun, error: BaseException | None) -> CommisStatus:
+    if error is None:
+        return "interrupted" if root.interrupted else "success"
+    if isinstance(error, GraphBubbleUp) or not isinstance(error, Exception):
+        return "cancelled"  # CancelledError, GeneratorExit, KeyboardInterrupt, a drained graph
+    return "failed"
