@@ -1,11 +1,9 @@
-import os
-from pathlib import Path
-
 import nbformat
 import pytest
-from nbclient import NotebookClient
 
-REPOSITORY = Path(__file__).parents[1]
+from tests.notebook import execute
+from tests.processes import REPOSITORY
+
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 
 
@@ -14,20 +12,7 @@ def executed(tmp_path_factory):
     """The quickstart, run from top to bottom in a kernel and a folder of its own."""
     folder = tmp_path_factory.mktemp("notebook")
     notebook = nbformat.read(REPOSITORY / "notebooks" / "quickstart.ipynb", as_version=4)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(REPOSITORY))
-        patch.setenv("TMPDIR", str(folder))
-        # Otherwise a kernel leaves its history and connection files in the home directory.
-        patch.setenv("IPYTHONDIR", str(folder / "ipython"))
-        patch.setenv("JUPYTER_RUNTIME_DIR", str(folder / "runtime"))
-        patch.setenv("JUPYTER_PLATFORM_DIRS", "1")
-        NotebookClient(
-            notebook,
-            timeout=120,
-            kernel_name="python3",
-            resources={"metadata": {"path": os.fspath(folder)}},
-        ).execute()
-    return notebook
+    return execute(notebook, folder)
 
 
 def code_cells(notebook):

@@ -33,7 +33,7 @@ def test_the_first_example_runs_and_prints_what_it_says(tmp_path):
     assert without_numbers(done.stdout) == without_numbers(shown[1] + "\n")
     log = (tmp_path / "logs/backend/backend.log").read_text()
     lines = re.search(
-        r"\n```\n(\d{4}-\d\d-\d\d .* event=commis_complete)\n```\n", README, re.DOTALL
+        r"\n```\n(\d{4}-\d\d-\d\d .*? event=commis_complete)\n```\n", README, re.DOTALL
     )
     assert lines is not None
     assert without_numbers(log) == without_numbers(lines[1] + "\n")

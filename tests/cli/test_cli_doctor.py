@@ -91,6 +91,15 @@ def test_a_commis_without_any_call_is_explained(store, make):
     assert "config" in finding.cure
 
 
+def test_only_those_that_ended_are_said_to_have(store, make, alive, dead):
+    for standing in (alive, dead, {"status": "interrupted"}, {}, {"status": "failed"}):
+        make(records=lambda t: [llm(t, 5)], **standing)
+    make(**dead)  # killed before its first call, which is not for want of a config
+    finding = check_metrics_there(examine(store))
+    assert (finding.state, finding.summary) == ("ok", "All of 2 commis that ended left records.")
+    assert check_lost(examine(store)).summary.startswith("2 commis never ended")
+
+
 def test_a_lost_commis_is_found(store, make, dead):
     make(records=lambda t: [llm(t, 5)])
     make(**dead)
@@ -242,8 +251,9 @@ def test_json_has_every_finding(store, make, tmp_path):
     assert (done.exit_code, document["ok"]) == (0, True)
     assert [(finding["check"], finding["state"]) for finding in document["findings"]] == [
         (check, "ok")
-        for check in ("store", "recording", "log lines", "log file", "concierge", "jobs", "access",
-                      "metadata", "metrics", "lost commis", "durations", "lines", "dropped")
+        for check in ("store", "recording", "log lines", "blockbuster", "log file", "concierge",
+                      "jobs", "access", "metadata", "metrics", "lost commis", "durations",
+                      "lines", "dropped")
     ]  # fmt: skip
     assert set(document["findings"][0]) == {"check", "state", "summary", "details", "cure"}
 
@@ -264,11 +274,11 @@ def test_a_store_that_may_not_be_read_is_a_finding_and_ends_nothing(store, make)
         states = diagnosed(store)
         done = bound_zerg("doctor", "--root", store.root)
     assert states == {
-        "store": "failed", "recording": "ok", "log lines": "ok", "log file": "failed",
-        "concierge": "failed", "jobs": "failed",
+        "store": "failed", "recording": "ok", "log lines": "ok", "blockbuster": "ok",
+        "log file": "failed", "concierge": "failed", "jobs": "failed",
     }  # fmt: skip
     assert (done.returncode, done.stderr) == (1, "")
-    assert done.stdout.endswith("6 checks: 4 failed, 0 to look at.\n")
+    assert done.stdout.endswith("7 checks: 4 failed, 0 to look at.\n")
 
 
 @pytest.mark.parametrize("name", ["commis", "jobs", "concierge", "jobs/1", "logs/backend"])

@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from tests.bound import closed
 from tests.cli.samples import SECOND, append, bound_zerg, llm, run, start, tool
 from tests.cli.terminal import in_terminal
 from zerg_visibility.cli.main import cli
+from zerg_visibility.clock import format_us
 
 HOUR = 3600 * SECOND
 
@@ -146,6 +148,75 @@ def test_a_call_cut_off_before_a_wait_does_not_run_through_it(store, make):
     assert row(text, "ask_human").split()[-2:] == ["?", "stopped"]
 
 
+def test_one_that_asked_a_human_waits_and_is_not_in_flight(store, make):
+    make(
+        records=lambda t: [llm(t, 1000)],
+        starts=lambda t: [start(t + SECOND, "tool_call", "ask_human")],
+        status="interrupted",
+        duration_ms=3000,
+        wall_ms=3000,
+        finished_at=format_us(make.begun_us + 3 * SECOND),
+    )
+    text = shown(store)
+    assert row(text, "ask_human").split()[-2:] == ["2.0s", "waiting"]
+    assert row(text, "open") == "open           2.0s  67%  1 call without an end"
+    assert row(text, "other").split()[1] == "0ms"
+    assert re.match(r"waits +9m 5\ds so far for a human", row(text, "waits"))
+    done = CliRunner().invoke(cli, ["show", "1", "--json", "--root", str(store.root)])
+    document = json.loads(done.stdout)
+    assert (document["in_flight"], len(document["waiting"])) == ([], 1)
+
+
+def test_after_a_resume_the_call_that_asked_has_stopped(store, make, alive):
+    make(
+        starts=lambda t: [
+            start(t + SECOND, "tool_call", "ask_human", "ab" * 8),
+            start(t + 60 * SECOND, "tool_call", "ssh_exec", "cd" * 8),
+        ],
+        segments=2,
+        segment_started_at=format_us(make.begun_us + 50 * SECOND),
+        duration_ms=2000,
+        **alive,
+    )
+    text = shown(store)
+    assert row(text, "ask_human").split()[-2:] == ["?", "stopped"]
+    assert row(text, "ssh_exec").endswith("open")
+    assert "1 call without an end" in row(text, "open")
+    done = CliRunner().invoke(cli, ["show", "1", "--json", "--root", str(store.root)])
+    assert [call["name"] for call in json.loads(done.stdout)["in_flight"]] == ["ssh_exec"]
+
+
+def test_the_time_in_which_no_call_ran_overlaps_with_nothing(store, make):
+    # Each part cut to whole milliseconds, more would be left over than there is.
+    make(
+        records=lambda t: [
+            replace(llm(t, 0), end_us=t + 999),
+            replace(tool(t + 1000, 0), end_us=t + 1999),
+        ],
+        starts=lambda t: [start(t + 1999, "tool_call", "ask_human")],
+        status="interrupted",
+        duration_ms=22,
+        finished_at=format_us(make.begun_us + 21_998),
+    )
+    text = shown(store)
+    assert row(text, "other") == "other          <1ms   0%  in which no call ran"
+    assert "overlapping" not in text
+
+
+def test_child_jobs_are_named_and_added_up(store, make):
+    child = make(records=lambda t: [llm(t, 1000), tool(t + SECOND, 5)], name="checker")
+    make(
+        records=lambda t: [
+            llm(t, 1000),
+            run(t + SECOND, 900, name="checker", job_id=1, commis_id=child.commis_id),
+        ]
+    )
+    assert row(shown(store, "2"), "child jobs") == (
+        "child jobs 1 checker; with them 2,468 tokens, 2 LLM calls, 1 tool call"
+    )
+    assert "child jobs" not in shown(store, "1")
+
+
 def test_totals_count_overlaps_once(store, make):
     make(
         records=lambda t: [
@@ -252,7 +323,11 @@ def test_json_has_metadata_records_and_times(store, make):
         "duration_ms": 2000, "llm_ms": 1000, "tool_ms": 500, "busy_ms": 1500, "open_ms": 0,
         "other_ms": 500,
     }  # fmt: skip
-    assert [item["name"] for item in document["in_flight"]] == ["other"]
+    # It has ended, and so has whatever it did not say the end of.
+    assert (document["in_flight"], document["waiting"]) == ([], [])
+    assert document["descendants"] == {
+        "jobs": 0, "llm_calls": 0, "tool_calls": 0, "total_tokens": 0, "complete": True,
+    }  # fmt: skip
     assert (document["unreadable_lines"], document["torn_last_line"]) == (0, False)
     assert document["folder"] == str(store.folder(made.commis_id))
     assert document["files"] == ["metadata.json", "metrics.jsonl", "started.jsonl"]
@@ -295,6 +370,34 @@ def test_on_a_narrow_terminal_each_call_is_one_line(store, make, width):
     assert all(cell_len(line) <= width for line in drawn)
     assert drawn[0].endswith(" tokens")
     assert drawn[1].endswith(" 1,234")
+
+
+def test_bars_have_their_full_colour(store, make):
+    make(
+        records=lambda t: [
+            llm(t, 1000),
+            tool(t + SECOND, 1000),
+            tool(t + 2 * SECOND, 1000, success=False),
+            run(t + 3 * SECOND, 1000, name="nested"),
+        ]
+    )
+    screen = in_terminal(80, "show", "1", "--root", store.root)
+    assert screen.styles_of("█") == {"36", "32", "31", "35"}
+
+
+@pytest.mark.parametrize(
+    ("model", "attempt", "label"),
+    [
+        ("gpt-big-model-2025", None, "gpt-big-model-2025 tool_de…"),
+        ("gpt-big-model-2025", 2, "gpt-big-model-2025 try 2"),
+        ("anthropic/claude-sonnet-4-5-20250929", None, "anthropic/claude-sonnet-4-…"),
+        ("anthropic/claude-sonnet-4-5-20250929", 2, "anthropic/claude-son… try 2"),
+    ],
+)
+def test_the_phase_gives_way_to_the_model(store, make, model, attempt, label):
+    make(records=lambda t: [llm(t, 1000, model=model, phase="tool_decision", attempt=attempt)])
+    lines = in_terminal(80, "show", "1", "--root", store.root).lines
+    assert any(re.match(rf"{re.escape(label)} +█", line) for line in lines)
 
 
 def test_a_pipe_gets_ascii_bars_without_colour(store, make):

@@ -187,8 +187,43 @@ def test_on_a_terminal_long_names_move_no_time(store, make, width):
         (line,) = [line for line in lines if took in line]
         columns.add(cell_len(line[: line.index(took)]))
     assert len(columns) == 1
-    assert any("synthesis" in line for line in lines)
+    # The phase gives way to the model where both do not fit.
+    label = next(line for line in lines if " 1.4s" in line)
+    assert {60: "anthropic/cla…", 80: "anthropic/claude-sonnet…", 120: "20250929 synthesis"}[
+        width
+    ] in label
     assert any("(job 7)" in line for line in lines)
+
+
+def test_texts_are_cut_on_a_terminal_and_whole_in_a_pipe(store, make):
+    error = "APIStatusError: " + "wait " * 90 + "and the limit is 3"
+    make(
+        "a task " * 50,
+        lambda t: [tool(t, 5, success=False, error=error)],
+        status="failed",
+        error=error,
+    )
+    arguments = ["tail", "--from-start", "--exit-when-idle", "0", "--root", store.root]
+    started, call, why, ended = in_terminal(80, *arguments).lines
+    assert call.endswith("  failed")
+    assert why.startswith(" " * 16 + "APIStatusError: wait")
+    assert "failed after 5ms: APIStatusError" in ended
+    assert [(cell_len(line), line[-1]) for line in (started, why, ended)] == [(80, "…")] * 3
+    assert [line.endswith(error) for line in replayed(store)] == [False, True, True]
+
+
+def test_a_retry_says_so(store, make):
+    make(
+        records=lambda t: [
+            llm(t, 5, attempt=2, phase="initial"),
+            tool(t, 5, attempt=3),
+            tool(t, 5, attempt=1, tool="first"),
+        ]
+    )
+    text = " ".join(" ".join(replayed(store)).split())
+    assert "gpt-5-mini try 2 initial 5ms" in text
+    assert "ssh_exec try 3 5ms" in text
+    assert "first 5ms" in text
 
 
 def test_a_pipe_gets_names_whole(store, make):

@@ -38,3 +38,19 @@ def lines(root: Path) -> Iterator[dict]:
 def kinds(root: Path) -> dict[str, int]:
     """How many records of each kind all files of a store hold."""
     return dict(Counter(line["event"] for line in lines(root)))
+
+
+def orphans(root: Path) -> list[dict]:
+    """The lines whose parent stands in no line of the store, or is the line itself."""
+    every = list(lines(root))
+    for path in root.rglob("started.jsonl"):
+        every += map(orjson.loads, path.read_bytes().splitlines())
+    for path in root.rglob("metadata.json"):
+        every += orjson.loads(path.read_bytes())["runs"]
+    spans = {line["span_id"] for line in every}
+    return [
+        line
+        for line in every
+        if (parent := line.get("parent_span_id")) is not None
+        and (parent not in spans or parent == line["span_id"])
+    ]

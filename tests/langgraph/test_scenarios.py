@@ -15,6 +15,7 @@ from tests.langgraph import (  # noqa: F401 - they fill the table
     retries,
     shapes,
 )
+from tests.langgraph.found import orphans
 from tests.langgraph.running import Way, execute
 from tests.langgraph.table import TABLE, Scenario
 
@@ -36,6 +37,7 @@ def test_scenario(row: Scenario, way: Way, is_async: bool, tmp_path: Path) -> No
         expected = tuple(sorted((sorted_records(one) for one in expected), key=str))
         seen.commis = tuple(sorted(seen.commis, key=str))
     assert seen.commis == expected
+    assert orphans(tmp_path) == []
     if way != "node alone":
         assert seen.stats.open_runs == 0
         assert seen.stats.failures == 0

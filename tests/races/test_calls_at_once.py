@@ -28,7 +28,7 @@ from zerg_visibility.store.appending import AppendFile
 
 
 class SlowStarts(CommisStore):
-    """Keeps a thread between noting a call's start and going on with it."""
+    """Keeps a thread between noting the start of a commis's call and going on with it."""
 
     gate: Gate
 
@@ -40,7 +40,8 @@ class SlowStarts(CommisStore):
                 outer.gate.wait_sync()
                 super().append(line)
 
-        return (HeldUpFile if path.name == "started.jsonl" else AppendFile)(path, self.modes)
+        is_held_up = path.name == "started.jsonl" and path.parents[1].name == "commis"
+        return (HeldUpFile if is_held_up else AppendFile)(path, self.modes)
 
 
 async def test_a_call_that_is_cancelled_while_it_starts_took_no_time(tmp_path, clock):

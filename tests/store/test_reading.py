@@ -5,9 +5,10 @@ import pytest
 
 from zerg_visibility import LLMCallRecord, ToolCallRecord
 from zerg_visibility.records import CallStart, json_line
+from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.store.reading import (
     LinesRead,
-    in_flight,
+    open_calls,
     read_or_say,
     read_records,
     read_starts,
@@ -72,13 +73,35 @@ def test_a_file_that_cannot_be_read_reads_as_empty_with_the_reason():
     assert (read.items, read.remark) == ((), "mem cannot be read (Input/output error).")
 
 
-def test_calls_without_a_record_are_in_flight(tmp_path):
-    begun = [
-        CallStart(event="llm_call", name="m", span_id=LLM.span_id, start_us=0),
-        CallStart(event="tool_call", name="ls", span_id="c" * 16, start_us=5),
-    ]
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (None, {"in_flight": ["early", "late"]}),
+        ("running", {"in_flight": ["late"], "stopped": ["early"]}),
+        ("lost", {"in_flight": ["late"], "stopped": ["early"]}),
+        ("interrupted", {"waiting": ["late"], "stopped": ["early"]}),
+        *((status, {"stopped": ["early", "late"]}) for status in ("success", "failed", "timeout")),
+    ],
+)
+def test_what_a_call_without_a_record_is_doing(tmp_path, status, expected):
     path = tmp_path / "started.jsonl"
+    begun = [
+        CallStart(event="llm_call", name="m", span_id=LLM.span_id or "", start_us=0),
+        CallStart(event="tool_call", name="early", span_id="c" * 16, start_us=5_000_000),
+        CallStart(event="tool_call", name="late", span_id="d" * 16, start_us=7_000_000),
+    ]
     path.write_bytes(b"".join(json_line(start.to_dict()) for start in begun))
     starts = read_starts(path)
     assert starts.items == tuple(begun)
-    assert in_flight(starts, LinesRead((LLM, TOOL))) == (begun[1],)
+    metadata = status and CommisMetadata(
+        commis_id="2025-12-15T04-08-08_x",
+        status=status,
+        started_at="1970-01-01T00:00:00.000000Z",
+        segment_started_at="1970-01-01T00:00:06.000000Z",
+    )
+    found = open_calls(starts.items, (LLM, TOOL), metadata)
+    names = {
+        kind: [start.name for start in getattr(found, kind)]
+        for kind in ("in_flight", "waiting", "stopped")
+    }
+    assert {kind: calls for kind, calls in names.items() if calls} == expected

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from zerg_visibility.records import CallStart, LLMCallRecord, ToolCallRecord
+from zerg_visibility.records import CallStart, LLMCallRecord, Record, ToolCallRecord
 
 START_US = 1_765_771_688_000_000
 
@@ -21,6 +22,12 @@ def tool(start_ms: int, duration_ms: int, name: str = "ssh_exec", **known: Any) 
     return ToolCallRecord(
         start_us=start_us, end_us=start_us + duration_ms * 1000, tool=name, **known
     )
+
+
+def moved(record: Record, start_us: int) -> Record:
+    """Give a record that begins when a commis does, so many microseconds since 1970."""
+    by = start_us - START_US
+    return replace(record, start_us=record.start_us + by, end_us=record.end_us + by)
 
 
 def begun(name: str, start_us: int, event: str = "tool_call", span: int = 1) -> CallStart:

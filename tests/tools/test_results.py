@@ -4,9 +4,11 @@ import pytest
 
 from tests.tools.conftest import GONE, HOUR_US, Desk, age
 from tests.tools.samples import THE_USUAL, begun, llm, tool
+from zerg_visibility.analysis.commis import CommisNow
 from zerg_visibility.analysis.timeline import timeline
-from zerg_visibility.clock import SYSTEM_CLOCK
+from zerg_visibility.clock import SYSTEM_CLOCK, format_us
 from zerg_visibility.store.metadata import CommisMetadata, CommisTotals
+from zerg_visibility.store.reading import LinesRead, OpenCalls
 from zerg_visibility.tools.results import describe_last_event, render_result
 
 COMMIS_ID = "2025-12-15T04-08-08_calculate-7-6"
@@ -132,7 +134,7 @@ class TestRenderResult:
             known(status=status, duration_ms=None),
             None,
             timeline=timeline([llm(0, 100)], None),
-            last_event="tool call ssh_exec started 12.3s ago, not finished",
+            last_event="Last event: tool call ssh_exec started 12.3s ago, not finished.",
             now_us=STARTED_US + 135_000_000,
         )
         assert text == (
@@ -146,7 +148,7 @@ class TestRenderResult:
         metadata = known(status="interrupted", duration_ms=12_300)
         assert render_result(metadata, None, now_us=STARTED_US + 2 * HOUR_US) == (
             f"{HEADER}Not finished: status interrupted, 2h 0m since it started, 12.3s at work.\n"
-            "It waits for a human; there is no result before it is resumed."
+            "There is no result before a human has answered and it is resumed."
         )
 
     def test_without_a_moment_there_is_no_elapsed_time(self):
@@ -157,27 +159,53 @@ class TestRenderResult:
 class TestDescribeLastEvent:
     NOW_US = STARTED_US + 60_000_000
 
+    def said(self, *records, status="running", seen_us=None, **calls) -> str:
+        return describe_last_event(
+            CommisNow(
+                metadata=known(status=status),
+                read=LinesRead(records),
+                calls=OpenCalls(**calls),
+                times=timeline(records, None),
+                at_work_ms=None,
+                start_us=STARTED_US,
+                until_us=STARTED_US + 15_000_000,
+                sign_of_life_us=seen_us,
+                now_us=self.NOW_US,
+            )
+        )
+
     def test_the_newest_call_in_flight_comes_first(self):
         starts = (
             begun("gpt-5-mini", STARTED_US, "llm_call", 1),
             begun("ssh_exec", STARTED_US + 50_000_000, "tool_call", 2),
         )
-        assert describe_last_event(THE_USUAL, starts, self.NOW_US - 2_000_000, self.NOW_US) == (
-            "tool call ssh_exec started 10.0s ago, not finished (one of 2 calls in flight); "
-            "last sign of life 2.0s ago"
+        seen_us = self.NOW_US - 2_000_000
+        assert self.said(*THE_USUAL, in_flight=starts, seen_us=seen_us) == (
+            "Last event: tool call ssh_exec started 10.0s ago, not finished "
+            "(one of 2 calls in flight); last sign of life 2.0s ago."
         )
 
     def test_else_the_call_that_ended_last(self):
-        assert describe_last_event(THE_USUAL, (), None, self.NOW_US) == (
-            "LLM call gpt-5-mini finished 45.0s ago"
-        )
-        failed = [tool(0, 1000, success=False)]
-        assert describe_last_event(failed, (), None, self.NOW_US) == (
-            "tool call ssh_exec failed 59.0s ago"
-        )
+        assert self.said(*THE_USUAL) == "Last event: LLM call gpt-5-mini finished 45.0s ago."
+        failed = tool(0, 1000, success=False)
+        assert self.said(failed) == "Last event: tool call ssh_exec failed 59.0s ago."
 
     def test_else_nothing_yet(self):
-        assert describe_last_event((), (), None, self.NOW_US) == "no call so far"
+        assert self.said() == "Last event: no call so far."
+
+    def test_what_asked_a_human_is_waited_for_and_not_in_flight(self):
+        asking = begun("ask_human", STARTED_US + 14_000_000)
+        assert self.said(*THE_USUAL, status="interrupted", waiting=(asking,)) == (
+            "Waiting for a human: ask_human (45.0s so far)."
+        )
+        many = tuple(begun(f"ask_{number}", STARTED_US + number) for number in range(5))
+        assert self.said(status="interrupted", waiting=many) == (
+            "Waiting for a human: ask_4, ask_3, ask_2 and 2 more (45.0s so far)."
+        )
+        # A node or a middleware asks without a call.
+        assert self.said(*THE_USUAL, status="interrupted") == (
+            "Waiting for a human (45.0s so far)."
+        )
 
 
 class TestReadCommisResult:
@@ -241,6 +269,22 @@ class TestReadCommisResult:
             "Not finished: status lost, 1h 0m until its last sign of life.\n"
             "Last event: no call so far; last sign of life 2h 0m ago.\n"
             "Its process is gone; no result will come unless it is started again."
+        )
+
+    def test_one_that_asked_a_human_says_which_call_waits(self, desk: Desk):
+        now_us = SYSTEM_CLOCK.wall_us()
+        made = desk.commis(
+            status="interrupted",
+            ago_us=3 * HOUR_US + 5_000_000,
+            finished_at=format_us(now_us - 2 * HOUR_US - 5_000_000),
+            duration_ms=12_000,
+            starts=(begun("ask_human", now_us - 2 * HOUR_US - 6_000_000),),
+        )
+        assert desk.answer("read_commis_result", job_id=1) == (
+            f"Result from {made.label}:\n\n"
+            "Not finished: status interrupted, 3h 0m since it started, 12.0s at work.\n"
+            "Waiting for a human: ask_human (2h 0m so far).\n"
+            "There is no result before a human has answered and it is resumed."
         )
 
     def test_a_long_result_is_shortened_in_its_middle(self, desk: Desk):

@@ -19,7 +19,8 @@ class Timeline:
         llm_us: Microseconds in which at least one LLM call ran.
         tool_us: Microseconds in which at least one tool ran.
         busy_us: Microseconds in which at least one call of either kind ran.
-        duration_us: Microseconds the commis was at work; never less than busy_us here.
+        open_us: Microseconds in which only a call without an end ran.
+        duration_us: Microseconds the commis was at work; never less than both together here.
     """
 
     calls: tuple[LLMCallRecord | ToolCallRecord, ...]
@@ -27,6 +28,7 @@ class Timeline:
     llm_us: int
     tool_us: int
     busy_us: int
+    open_us: int
     duration_us: int
 
     @property
@@ -45,6 +47,11 @@ class Timeline:
         return self.busy_us // 1000
 
     @property
+    def open_ms(self) -> int:
+        """Whole milliseconds in which only a call without an end ran."""
+        return self.open_us // 1000
+
+    @property
     def duration_ms(self) -> int:
         """Whole milliseconds the commis was at work."""
         return self.duration_us // 1000
@@ -52,12 +59,12 @@ class Timeline:
     @property
     def other_us(self) -> int:
         """Microseconds in which no call ran: the graph's own work."""
-        return self.duration_us - self.busy_us
+        return self.duration_us - self.busy_us - self.open_us
 
     @property
     def other_ms(self) -> int:
-        """The same in whole milliseconds, so that they and busy_ms make up duration_ms."""
-        return self.duration_ms - self.busy_ms
+        """The same in whole milliseconds, so that with busy_ms and open_ms it is duration_ms."""
+        return self.duration_ms - self.busy_ms - self.open_ms
 
     @property
     def failures(self) -> tuple[LLMCallRecord | ToolCallRecord, ...]:
@@ -70,31 +77,44 @@ class Timeline:
         return tuple(ranked[:count])
 
 
-def timeline(records: Iterable[Record], duration_ms: int | None) -> Timeline:
+def timeline(
+    records: Iterable[Record],
+    duration_ms: int | None,
+    open_spans: Iterable[tuple[int, int]] = (),
+) -> Timeline:
     """Arrange a commis's records.
 
     Args:
         records: Any records; runs of nested commis are left out, they have their own directory.
         duration_ms: Milliseconds at work, as in metadata.json; None if it is not known.
+        open_spans: Of the calls without an end, the start and how far each is known to have run.
     """
     calls = sorted(
         (record for record in records if not isinstance(record, CommisRunRecord)),
         key=lambda record: record.start_us,
     )
-    busy_us = union_us([(call.start_us, call.end_us) for call in calls])
+    ended = [(call.start_us, call.end_us) for call in calls]
+    busy_us = union_us(ended)
+    covered_us = union_us([*ended, *open_spans])
     return Timeline(
         calls=tuple(calls),
         totals=CommisTotals.of(calls),
         llm_us=union_us(_spans(calls, LLMCallRecord)),
         tool_us=union_us(_spans(calls, ToolCallRecord)),
         busy_us=busy_us,
-        duration_us=max(1000 * (duration_ms or 0), busy_us),
+        open_us=covered_us - busy_us,
+        duration_us=max(1000 * (duration_ms or 0), covered_us),
     )
 
 
 def call_name(call: LLMCallRecord | ToolCallRecord) -> str:
     """Name a call for a reader: its tool, or its model."""
     return call.tool if isinstance(call, ToolCallRecord) else call.model or "model"
+
+
+def try_text(call: LLMCallRecord | ToolCallRecord) -> str:
+    """Say that a call is a retry: `try 2`; nothing of a first attempt."""
+    return f"try {call.attempt}" if call.attempt is not None and call.attempt > 1 else ""
 
 
 def union_us(intervals: Iterable[tuple[int, int]]) -> int:

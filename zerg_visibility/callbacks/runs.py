@@ -120,11 +120,13 @@ def trace_of_server(metadata: Mapping[str, Any]) -> str | None:
         metadata: Of a config; who sets `run_id` there may set anything.
     """
     given = metadata.get("run_id")
-    try:
-        number = given.int if isinstance(given, UUID) else UUID(given).int if given else 0
-    except (TypeError, ValueError, AttributeError):
-        return None
-    return f"{number:032x}" if number else None  # W3C: all zeros are no trace
+    if isinstance(given, str):
+        try:
+            given = UUID(given)
+        except ValueError:
+            return None
+    # W3C: all zeros are no trace.
+    return f"{given.int:032x}" if isinstance(given, UUID) and given.int else None
 
 
 class OpenRun:

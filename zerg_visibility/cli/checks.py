@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from zerg_visibility.analysis.commis import UNFINISHED, records_of
 from zerg_visibility.cli.finding import Finding
 from zerg_visibility.cli.options import at_root
-from zerg_visibility.cli.view import records_of
 from zerg_visibility.errors import FileNotInCommisError, MetadataUnreadableError
 from zerg_visibility.records import Record
 from zerg_visibility.settings import LOGGER_NAME
@@ -116,17 +116,18 @@ def check_access(examined: Sequence[Examined]) -> Finding:
 def check_metrics_there(examined: Sequence[Examined]) -> Finding:
     """See that every commis that ended left records."""
     examined = _open(examined)
-    ended = [item for item in examined if item.metadata.status != "running" and not item.problem]
-    silent = [item for item in ended if not item.read.items]
-    lost = [item for item in silent if _calls(item) > 0]
-    if lost:
+    readable = [item for item in examined if not item.problem]
+    missing = [item for item in readable if _calls(item) > 0 and not item.read.items]
+    if missing:
         return Finding(
             check="metrics",
             state="warning",
-            summary=f"{_commis(lost)} made calls, but {METRICS} holds none of them.",
-            details=_named(lost),
-            cure=f"ls -la {_folder(lost[0])}",
+            summary=f"{_commis(missing)} made calls, but {METRICS} holds none of them.",
+            details=_named(missing),
+            cure=f"ls -la {_folder(missing[0])}",
         )
+    ended = [item for item in readable if item.metadata.status not in UNFINISHED]
+    silent = [item for item in ended if not item.read.items]
     if silent:
         return Finding(
             check="metrics",

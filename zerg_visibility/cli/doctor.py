@@ -14,7 +14,12 @@ from zerg_visibility.cli.checkstore import check_jobs, check_outside, check_root
 from zerg_visibility.cli.finding import Finding
 from zerg_visibility.cli.options import json_option, root_option
 from zerg_visibility.cli.output import clean, folded, make_console, on_terminal, write_json
-from zerg_visibility.cli.probing import check_log_lines, check_recording, probe
+from zerg_visibility.cli.probing import (
+    check_detector,
+    check_log_lines,
+    check_recording,
+    probe,
+)
 from zerg_visibility.settings import DEFAULT_LOG_PATH
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.layout import CONCIERGE, JOBS
@@ -65,6 +70,7 @@ def diagnose(store: CommisStore, log: Path | None) -> Iterator[Finding]:
     outcome = probe()
     yield check_recording(outcome)
     yield check_log_lines(outcome)
+    yield check_detector(outcome)
     yield check_log_file(log or _default_log(store), asked_for=log is not None)
     try:
         yield check_outside(store)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from zerg_visibility.analysis.commis import at_work_ms, up_to_date
 from zerg_visibility.cli.options import at_root, json_option, open_store, root_option
 from zerg_visibility.cli.output import (
     STATUS_STYLES,
@@ -20,7 +21,6 @@ from zerg_visibility.cli.output import (
     write_json,
 )
 from zerg_visibility.cli.outside import count_runs_outside, metrics_outside
-from zerg_visibility.cli.view import UNENDED, records_of, taken_ms, with_totals
 from zerg_visibility.clock import SYSTEM_CLOCK
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.metadata import STATUSES, CommisMetadata, CommisTotals
@@ -69,7 +69,7 @@ def list_commis(
     now_us = SYSTEM_CLOCK.wall_us()
     recent = store.recent(since_us=None if since_us is None else now_us - since_us)
     found = (item for item in recent if not statuses or item.status in statuses)
-    commis = [_up_to_date(store, item) for item in islice(found, limit)]
+    commis = [up_to_date(store, item) for item in islice(found, limit)]
     if as_json:
         write_json([item.to_dict() for item in commis])
     elif not commis:
@@ -80,12 +80,6 @@ def list_commis(
         click.echo("\t".join(HEADINGS))
         for item in commis:
             click.echo("\t".join(_cells(store, item, now_us)))
-
-
-def _up_to_date(store: CommisStore, commis: CommisMetadata) -> CommisMetadata:
-    if commis.status not in UNENDED:
-        return commis  # its totals are written, and reading every metrics.jsonl would be slow
-    return with_totals(commis, records_of(store, commis.commis_id))
 
 
 def _nothing_found(store: CommisStore) -> str:
@@ -109,7 +103,7 @@ def _nothing_found(store: CommisStore) -> str:
 
 def _cells(store: CommisStore, commis: CommisMetadata, now_us: int) -> tuple[str, ...]:
     totals = commis.totals
-    worked_ms = taken_ms(store, commis, now_us)
+    worked_ms = at_work_ms(store, commis, now_us)
     calls = (totals.llm_calls, totals.tool_calls, totals.llm_failures + totals.tool_failures)
     # Of one that cannot be read it is not known that it made no calls.
     is_known = commis.name != UNREADABLE or any(calls)

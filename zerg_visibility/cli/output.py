@@ -27,6 +27,9 @@ STATUS_STYLES: dict[CommisStatus, str] = {
     "lost": "magenta",
 }
 
+NOTE_LEAST = 4
+"""A note of which fewer columns fit says nothing."""
+
 # orjson leaves most of these as they are; the line's own end stays.
 _UNSAFE_IN_JSON = re.compile(f"(?!\n)[{UNPRINTABLE}]")
 
@@ -93,6 +96,27 @@ def fitted(text: str, columns: int, *, fill: bool = True) -> str:
     piece = Text(text)
     piece.truncate(columns, overflow="ellipsis", pad=fill)
     return piece.plain
+
+
+def labelled(name: str, mark: str, note: str, columns: int) -> tuple[str, str]:
+    """Fit the label of a call into columns: the name first, then what fits of the note.
+
+    Args:
+        name: Model, tool or commis, already clean.
+        mark: What tells calls of one name apart, and is short: kept whole.
+        note: A lesser word on it: what has no room is left out.
+        columns: The width of both parts together.
+
+    Returns:
+        The name, and the rest, filled up with spaces.
+    """
+    from rich.cells import cell_len
+
+    mark = f" {mark}" if mark else ""
+    name = fitted(name, max(4, columns - cell_len(mark)), fill=False)
+    room = columns - cell_len(name + mark)
+    note = f" {fitted(note, room - 1, fill=False)}" if note and room > NOTE_LEAST else ""
+    return name, fitted(mark + note, columns - cell_len(name))
 
 
 def age(us: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,8 +44,12 @@ class _Lines(logging.Handler):
         self.lines.append(self.format(record))
 
 
-def probe() -> ProbeOutcome:
-    """Run a tiny commis with a scripted model in a folder of its own, and take its log lines."""
+def probe(under: AbstractContextManager[object] | None = None) -> ProbeOutcome:
+    """Run a tiny commis with a scripted model in a folder of its own, and take its log lines.
+
+    Args:
+        under: What is entered while it runs.
+    """
     logger = logging.getLogger(LOGGER_NAME)
     handler = _Lines()
     level, propagates = logger.level, logger.propagate
@@ -59,7 +64,8 @@ def probe() -> ProbeOutcome:
         logger.setLevel(logging.INFO)
         logger.propagate = False
         with tempfile.TemporaryDirectory(prefix="zerg-doctor-") as folder:
-            metadata = run_probe(Path(folder))
+            with under or nullcontext():
+                metadata = run_probe(Path(folder))
             count = len(CommisStore(folder).records(metadata.commis_id).items)
     except Exception as error:  # whatever it is, it is the finding
         return ProbeOutcome(
@@ -130,4 +136,41 @@ def check_log_lines(outcome: ProbeOutcome) -> Finding:
         check=name,
         state="ok",
         summary=f"The trial commis logged {counted(len(outcome.lines), 'line')} with all fields.",
+    )
+
+
+def check_detector(outcome: ProbeOutcome) -> Finding:
+    """See that a commis is recorded where calls that block an event loop are refused.
+
+    Args:
+        outcome: What came of the trial commis where nothing is refused.
+    """
+    name = "blockbuster"
+    try:
+        from blockbuster import blockbuster_ctx
+    except ImportError:
+        return Finding(
+            check=name,
+            state="ok",
+            summary="Not installed here, so nothing refuses blocking calls.",
+        )
+    if outcome.error is not None:
+        return Finding(
+            check=name, state="warning", summary="Not tried, since the trial commis failed."
+        )
+    refused = probe(blockbuster_ctx())
+    if refused.error is not None:
+        return Finding(
+            check=name,
+            state="failed",
+            summary="Installed, and refuses calls of zerg_visibility in an event loop; "
+            "`langgraph dev` switches it on.",
+            details=(refused.error, *(line for line in refused.lines if "could not" in line)),
+            cure="langgraph dev --allow-blocking",
+        )
+    return Finding(
+        check=name,
+        state="ok",
+        summary="Installed, and `langgraph dev` switches it on; a trial commis under it was "
+        f"recorded: {counted(refused.records, 'record')}.",
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zerg_visibility.analysis.commis import UNENDED, CommisNow
 from zerg_visibility.cli.options import json_option, open_store, root_option
 from zerg_visibility.cli.output import (
     STATUS_STYLES,
@@ -19,7 +20,7 @@ from zerg_visibility.cli.output import (
     on_terminal,
     write_json,
 )
-from zerg_visibility.cli.view import UNENDED, CommisView, view_commis
+from zerg_visibility.cli.view import CommisView, view_commis
 from zerg_visibility.clock import format_us
 from zerg_visibility.store.layout import TOOL_CALLS
 from zerg_visibility.words import counted, duration, money
@@ -61,24 +62,24 @@ def render(view: CommisView, width: int, *, plain: bool) -> Iterator[Text]:
 
     from zerg_visibility.cli.waterfall import ASCII, UNICODE, rows_of, waterfall
 
+    commis = view.commis
     room = None if plain else width - _NAME_COLUMNS
-    yield from _header(view, room)
-    rows = rows_of(view.read.items, view.in_flight, view.until_us)
+    yield from _header(commis, room)
     yield Text()
-    if rows:
+    if rows := rows_of(commis):
         yield from waterfall(
             rows,
-            view.start_us,
-            view.until_us,
-            at_work_ms=None if view.metadata.status in UNENDED else view.taken_ms,
-            waits=view.metadata.segments - 1,
+            commis.start_us,
+            commis.until_us,
+            at_work_ms=None if commis.metadata.status in UNENDED else commis.at_work_ms,
+            waits=commis.metadata.segments - 1,
             width=width,
             glyphs=ASCII if plain else UNICODE,
         )
     else:
         yield Text("No calls are recorded.", style="dim")
     yield Text()
-    yield from _totals(view)
+    yield from _totals(view, room)
     yield Text()
     yield from _files(view, None if plain else width - 2)
 
@@ -94,10 +95,10 @@ def _long_field(name: str, value: str, room: int | None, style: str = "") -> Ite
         yield _field(name if number == 0 else "", line, style)
 
 
-def _header(view: CommisView, room: int | None) -> Iterator[Text]:
+def _header(now: CommisNow, room: int | None) -> Iterator[Text]:
     from rich.text import Text
 
-    commis = view.metadata
+    commis = now.metadata
     job = "Commis" if commis.job_id is None else f"Job {commis.job_id}"
     status = STATUS_STYLES[commis.status]
     yield Text.assemble(
@@ -109,34 +110,36 @@ def _header(view: CommisView, room: int | None) -> Iterator[Text]:
     )
     yield _field("commis", commis.commis_id)
     yield from _long_field("task", clean(commis.task) or "-", room)
-    yield _field("time", _time(view))
+    yield _field("time", _time(now))
     if commis.started_at is not None:
-        ago = age(view.now_us - view.start_us)
-        yield _field("started", f"{format_us(view.start_us)[:19]}Z ({ago} ago)")
+        ago = age(now.now_us - now.start_us)
+        yield _field("started", f"{format_us(now.start_us)[:19]}Z ({ago} ago)")
     if commis.parent_commis_id is not None:
         yield _field("started by", clean(commis.parent_commis_id, 200))
     if commis.status == "lost" and commis.pid is not None:
         gone = f"process {commis.pid} on {clean(commis.host, 60)} ended without saying so"
         yield _field("lost", gone, status)
     elif commis.status == "running" and commis.pid is not None:
-        sign = age(view.now_us - (view.sign_of_life_us or view.start_us))
+        sign = age(now.now_us - (now.sign_of_life_us or now.start_us))
         host = clean(commis.host, 60)
         yield _field("process", f"{commis.pid} on {host}, last sign of life {sign} ago")
     elif commis.status == "interrupted":
-        yield _field("waits", "for a human; resume its thread to let it go on", status)
+        waited = length(now.now_us - now.until_us)
+        for_it = f"{waited} so far for a human; resume its thread to let it go on"
+        yield from _long_field("waits", for_it, room, status)
     if commis.error:
         yield from _long_field("error", clean(commis.error), room, "red")
 
 
-def _time(view: CommisView) -> str:
-    commis = view.metadata
-    if view.taken_ms is None:
+def _time(now: CommisNow) -> str:
+    commis = now.metadata
+    if now.at_work_ms is None:
         return "not known"
-    parts = [duration(view.taken_ms)]
+    parts = [duration(now.at_work_ms)]
     if commis.status in UNENDED:
         seen = "so far" if commis.status == "running" else "until its last sign of life"
         parts[0] += f" {seen}"
-    elif commis.wall_ms is not None and commis.wall_ms - view.taken_ms > 1000:
+    elif commis.wall_ms is not None and commis.wall_ms - now.at_work_ms > 1000:
         parts.append(f"{duration(commis.wall_ms)} from start to end")
     if commis.segments > 1:
         parts.append(counted(commis.segments, "segment"))
@@ -145,16 +148,29 @@ def _time(view: CommisView) -> str:
     return ", ".join(parts)
 
 
-def _totals(view: CommisView) -> Iterator[Text]:
-    times, totals = view.times, view.times.totals
-    yield _share("LLM", times.llm_us, totals.llm_ms, view, totals.llm_calls, totals.llm_failures)
-    yield _share(
-        "tools", times.tool_us, totals.tool_ms, view, totals.tool_calls, totals.tool_failures
-    )
+def _totals(view: CommisView, room: int | None) -> Iterator[Text]:
+    now = view.commis
+    times, totals = now.times, now.times.totals
+    whole_us = times.duration_us
+    for name, union_us, sum_ms, calls, failures in (
+        ("LLM", times.llm_us, totals.llm_ms, totals.llm_calls, totals.llm_failures),
+        ("tools", times.tool_us, totals.tool_ms, totals.tool_calls, totals.tool_failures),
+    ):
+        line = _share(name, union_us, whole_us)
+        if calls:
+            line.append(f"  {counted(calls, 'call')}")
+        if failures:
+            line.append(f", {failures} failed", style="red")
+        if sum_ms - union_us // 1000 > max(1, union_us // 100_000):
+            line.append(f", overlapping ({duration(sum_ms)} added up)", style="dim")
+        yield line
+    if times.open_ms:
+        unended = counted(len(now.calls.in_flight + now.calls.waiting), "call")
+        line = _share("open", times.open_us, whole_us)
+        yield line.append(f"  {unended} without an end", style="yellow")
     if times.duration_ms > times.busy_ms:
-        if view.open_ms:
-            yield _share("open", view.open_us, view.open_ms, view)
-        yield _share("other", view.other_us, view.other_ms, view)
+        line = _share("other", times.other_us, whole_us)
+        yield line.append("  in which no call ran", style="dim")
     if totals.total_tokens:
         cached = f" ({totals.cached_tokens:,} cached)" if totals.cached_tokens else ""
         hidden = f" ({totals.reasoning_tokens:,} reasoning)" if totals.reasoning_tokens else ""
@@ -164,36 +180,24 @@ def _totals(view: CommisView) -> Iterator[Text]:
             f"{totals.completion_tokens:,} out{hidden}",
         )
     if totals.calls_without_usage:
-        calls = counted(totals.calls_without_usage, "LLM call")
-        yield _field("", f"{calls} came without a token count", "yellow")
+        calls_text = counted(totals.calls_without_usage, "LLM call")
+        yield _field("", f"{calls_text} came without a token count", "yellow")
     if totals.cost_usd is not None:
         yield _field("cost", money(totals.cost_usd))
-    if view.metadata.dropped_records:
-        lost = counted(view.metadata.dropped_records, "record")
+    if view.below.commis:
+        jobs = f"{view.below.names()}; with them {view.below.sums_with(totals)}"
+        yield from _long_field("child jobs", clean(jobs), room)
+    if now.metadata.dropped_records:
+        lost = counted(now.metadata.dropped_records, "record")
         yield _field("dropped", f"{lost} could not be written; figures above are too low", "red")
-    if view.read.remark is not None:
-        yield _field("remark", view.read.remark, "yellow")
+    if now.read.remark is not None:
+        yield _field("remark", now.read.remark, "yellow")
 
 
-def _share(
-    name: str, union_us: int, sum_ms: int, view: CommisView, calls: int = 0, failures: int = 0
-) -> Text:
+def _share(name: str, part_us: int, whole_us: int) -> Text:
     # Of microseconds, or the shares of a commis of 20 ms would be far from 100 %.
-    whole_us = view.times.duration_us
-    share = f"{100 * union_us / whole_us:3.0f}%" if whole_us else "   -"
-    line = _field(name, f"{length(union_us):>8} {share}")
-    union_ms = union_us // 1000
-    if calls:
-        line.append(f"  {counted(calls, 'call')}")
-    if failures:
-        line.append(f", {failures} failed", style="red")
-    if sum_ms - union_ms > max(1, union_ms // 100):
-        line.append(f", overlapping ({duration(sum_ms)} added up)", style="dim")
-    if name == "other":
-        line.append("  in which no call ran", style="dim")
-    if name == "open":
-        line.append(f"  {counted(len(view.in_flight), 'call')} without an end", style="yellow")
-    return line
+    share = f"{100 * part_us / whole_us:3.0f}%" if whole_us else "   -"
+    return _field(name, f"{length(part_us):>8} {share}")
 
 
 def _files(view: CommisView, room: int | None) -> Iterator[Text]:
@@ -205,6 +209,6 @@ def _files(view: CommisView, room: int | None) -> Iterator[Text]:
         names.append(f"{TOOL_CALLS}/ ({counted(len(outputs), 'tool output')})")
     # Not behind a label, so that it fits on a line and can be copied.
     yield Text(f"{view.folder}/")
-    nothing = "is empty" if view.read.problem is None else "cannot be read"
+    nothing = "is empty" if view.commis.read.problem is None else "cannot be read"
     for line in folded("  ".join(names) or nothing, room):
         yield Text(f"  {line}", style="dim")

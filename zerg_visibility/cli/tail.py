@@ -16,13 +16,15 @@ from zerg_visibility.analysis.follow import (
     Follower,
     LineUnreadable,
     News,
+    RecordSeen,
 )
-from zerg_visibility.analysis.timeline import call_name
+from zerg_visibility.analysis.timeline import call_name, try_text
 from zerg_visibility.cli.options import is_there, json_option, root_option
 from zerg_visibility.cli.output import (
     STATUS_STYLES,
     clean,
     fitted,
+    labelled,
     make_console,
     on_terminal,
     write_json,
@@ -42,7 +44,13 @@ POLL_S = 0.25
 _BESIDE_LABEL = 56
 """Columns that a line takes beside the name of the call."""
 
-_LABEL_LEAST, _LABEL_MOST = 14, 40
+_LABEL_LEAST, _LABEL_MOST = 14, 50
+
+_ERROR_INDENT = 16
+"""Below the name of the commis."""
+
+_LINE_LEAST = 72
+"""On a terminal of fewer columns lines are folded, since cutting would take times and outcomes."""
 
 
 @click.command()
@@ -127,7 +135,7 @@ def parts(item: News, width: int | None = None) -> list[tuple[str, str]]:
     Args:
         item: The news.
         width: Columns of the terminal, where names are cut so that times stand below each other;
-            None to leave them whole, as is right for a pipe.
+            None to leave all texts whole, as is right for a pipe.
     """
     commis = item.commis
     job = "-" if commis.job_id is None else str(commis.job_id)
@@ -138,7 +146,7 @@ def parts(item: News, width: int | None = None) -> list[tuple[str, str]]:
         return [*line, (f"{word}: {clean(commis.task, 200)}", STATUS_STYLES["running"])]
     if isinstance(item, CommisEnded):
         took = "" if commis.duration_ms is None else f" after {duration(commis.duration_ms)}"
-        why = f": {clean(commis.error, 300)}" if commis.error else ""
+        why = f": {clean(commis.error)}" if commis.error else ""
         return [*line, (f"{commis.status}{took}{why}", STATUS_STYLES[commis.status])]
     if isinstance(item, LineUnreadable):
         return [*line, ("a line of its metrics.jsonl is unreadable", "yellow")]
@@ -147,32 +155,38 @@ def parts(item: News, width: int | None = None) -> list[tuple[str, str]]:
 
 def _record_parts(record: Record, width: int | None) -> list[tuple[str, str]]:
     took = f"{duration(record.duration_ms):>7}"
-    error = [(clean(record.error, 300), "red")] if record.error else []
+    error = [(clean(record.error), "red")] if record.error else []
     if isinstance(record, CommisRunRecord):
-        name = _label(clean(record.name, 60), f"(job {clean(record.job_id, 20)})", width)
+        name = _label(clean(record.name, 60), f"(job {clean(record.job_id, 20)})", "", width)
         return [("commis", "magenta"), (name, ""), (took, ""),
                 (record.status, STATUS_STYLES.get(record.status, "")), *error]  # fmt: skip
     outcome = ("ok", "green") if record.success else ("failed", "red")
     if not isinstance(record, LLMCallRecord):
-        name = _label(clean(call_name(record), 60), "", width)
+        name = _label(clean(call_name(record), 60), try_text(record), "", width)
         return [("tool  ", "green"), (name, ""), (took, ""), outcome, *error]
-    name = _label(clean(call_name(record), 60), clean(record.phase or "", 20), width)
+    phase = clean(record.phase or "", 20)
+    name = _label(clean(call_name(record), 60), try_text(record), phase, width)
     tokens = record.total_tokens
     count = [] if tokens is None else [(counted(tokens, "token"), "")]
     return [("llm   ", "cyan"), (name, ""), (took, ""), outcome, *count, *error]
 
 
-def _label(name: str, note: str, width: int | None) -> str:
-    note = f" {note}" if note else ""
+def _label(name: str, mark: str, note: str, width: int | None) -> str:
     if width is None:
-        return f"{name + note:<26}"
+        return f"{' '.join(part for part in (name, mark, note) if part):<26}"
     columns = min(_LABEL_MOST, max(_LABEL_LEAST, width - _BESIDE_LABEL))
-    # The name is cut before the note, which is short and tells calls of one model apart.
-    return fitted(fitted(name, max(4, columns - len(note)), fill=False) + note, columns)
+    return "".join(labelled(name, mark, note, columns))
 
 
 def _print_coloured(console: Console, item: News) -> None:
     from rich.text import Text
 
-    line = Text("  ").join(Text(text, style=style) for text, style in parts(item, console.width))
-    console.print(line, soft_wrap=True)
+    lines = [parts(item, console.width)]
+    if isinstance(item, RecordSeen) and item.record.error:
+        # Beside the columns of the call there would hardly be room for it.
+        text, style = lines[0].pop()
+        lines.append([(" " * _ERROR_INDENT + text, style)])
+    for pieces in lines:
+        line = Text("  ").join(Text(text, style=style) for text, style in pieces)
+        line.truncate(max(console.width, _LINE_LEAST), overflow="ellipsis")
+        console.print(line, soft_wrap=True)

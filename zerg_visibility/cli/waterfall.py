@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from rich.text import Text
 
-from zerg_visibility.analysis.timeline import call_name
-from zerg_visibility.cli.output import clean, folded, length
-from zerg_visibility.cli.scale import Scale, Wait, waits_to_fold
+from zerg_visibility.analysis.commis import CommisNow
+from zerg_visibility.analysis.timeline import call_name, try_text
+from zerg_visibility.cli.output import clean, folded, labelled, length
+from zerg_visibility.cli.scale import Scale, waits_to_fold
 from zerg_visibility.records import CallStart, CommisRunRecord, LLMCallRecord, Record
 from zerg_visibility.words import counted
 
@@ -33,25 +34,25 @@ class Row:
     Args:
         kind: What it is, which gives the bar its colour.
         name: Model, tool or nested commis.
-        note: A word on it: the phase of an LLM call, the job of a nested commis.
+        mark: Which of that name it is: `try 2` of a retry, the job of a nested commis.
+        note: A lesser word on it: the phase of an LLM call.
         start_us: Microseconds since 1970.
         end_us: The same; for a call without an end, as far as it is known to have run.
         tokens: All tokens of it; None if nobody counted.
         failed: Whether it failed.
-        open: Whether it has no end.
-        cut: Whether it is not known either how long it ran.
+        unended: What became of it if it has no end; one that stopped did so nobody knows when.
         error: Why it failed.
     """
 
     kind: Literal["llm", "tool", "commis"]
     name: str
+    mark: str = ""
     note: str = ""
     start_us: int
     end_us: int
     tokens: int | None = None
     failed: bool = False
-    open: bool = False
-    cut: bool = False
+    unended: Literal["open", "waiting", "stopped"] | None = None
     error: str | None = None
 
 
@@ -70,26 +71,24 @@ UNICODE = Glyphs(full="█", sliver="▌", open="░", fold="┊", corner="└")
 ASCII = Glyphs(full="#", sliver="|", open="~", fold=":", corner="\\")
 
 
-def rows_of(records: Iterable[Record], in_flight: Iterable[CallStart], until_us: int) -> list[Row]:
-    """Arrange finished calls and those in flight by start.
-
-    Args:
-        records: What a commis recorded.
-        in_flight: The calls that began and have no record.
-        until_us: How far the bar of a call in flight goes, in microseconds since 1970.
-    """
-    rows = [_finished(record) for record in records]
-    rows += [
-        Row(
-            kind="llm" if start.event == LLMCallRecord.event else "tool",
-            name=clean(start.name, 80),
-            start_us=start.start_us,
-            end_us=max(until_us, start.start_us),
-            open=True,
-        )
-        for start in in_flight
-    ]
+def rows_of(commis: CommisNow) -> list[Row]:
+    """Arrange the calls of a commis by start, those without an end among them."""
+    calls, until_us = commis.calls, commis.until_us
+    rows = [_finished(record) for record in commis.read.items]
+    rows += [_unended(start, "open", until_us) for start in calls.in_flight]
+    rows += [_unended(start, "waiting", until_us) for start in calls.waiting]
+    rows += [_unended(start, "stopped", start.start_us) for start in calls.stopped]
     return sorted(rows, key=lambda row: (row.start_us, row.end_us))
+
+
+def _unended(start: CallStart, what: Literal["open", "waiting", "stopped"], until_us: int) -> Row:
+    return Row(
+        kind="llm" if start.event == LLMCallRecord.event else "tool",
+        name=clean(start.name, 80),
+        start_us=start.start_us,
+        end_us=max(until_us, start.start_us),
+        unended=what,
+    )
 
 
 def _finished(record: Record) -> Row:
@@ -98,18 +97,18 @@ def _finished(record: Record) -> Row:
         return Row(
             kind="commis",
             name=clean(record.name, 80),
-            note="commis" if record.job_id is None else f"job {clean(record.job_id, 20)}",
+            mark="commis" if record.job_id is None else f"job {clean(record.job_id, 20)}",
             start_us=record.start_us,
             end_us=record.end_us,
             failed=record.status not in {"success", "interrupted", "running"},
             error=error,
         )
-    again = f" try {record.attempt}" if record.attempt is not None and record.attempt > 1 else ""
     is_llm = isinstance(record, LLMCallRecord)
     return Row(
         kind="llm" if is_llm else "tool",
         name=clean(call_name(record), 80),
-        note=(clean(record.phase or "", 20) if isinstance(record, LLMCallRecord) else "") + again,
+        mark=try_text(record),
+        note=clean(record.phase or "", 20) if isinstance(record, LLMCallRecord) else "",
         start_us=record.start_us,
         end_us=record.end_us,
         tokens=record.total_tokens if isinstance(record, LLMCallRecord) else None,
@@ -142,18 +141,14 @@ def waterfall(
     shown = [*rows[: MAX_ROWS // 2], *rows[-MAX_ROWS // 2 :]] if len(rows) > MAX_ROWS else rows
     start_us = min([start_us, *(row.start_us for row in rows)])
     end_us = max([end_us, *(row.end_us for row in rows)])
-    # How long a call ran that has no end is not known, so a wait may begin right after its start;
-    # only the last stretch is surely not a wait while a call is open.
-    is_open = any(row.open for row in rows)
     long_waits = waits_to_fold(
-        [(row.start_us, row.start_us if row.open else row.end_us) for row in rows],
+        [(row.start_us, row.end_us) for row in rows],
         start_us,
-        max(row.start_us if row.open else row.end_us for row in rows) if is_open else end_us,
+        end_us,
         at_most=min(waits, width // 10),
     )
-    label_width = min(
-        max([12, *(len(row.name) + len(row.note) + 1 for row in shown)]), max(12, width * 34 // 100)
-    )
+    longest = max([12, *(len(row.name) + len(row.mark) + len(row.note) + 2 for row in shown)])
+    label_width = min(longest, max(12, width * 34 // 100))
     beside = _TIME_COLUMNS + _TOKEN_COLUMNS + 2
     label_width = min(label_width, max(8, width - _BAR_LEAST - beside))
     bar_width = max(_BAR_LEAST, width - label_width - beside)
@@ -164,7 +159,7 @@ def waterfall(
         if len(shown) < len(rows) and number == MAX_ROWS // 2:
             left_out = counted(len(rows) - len(shown), "more call")
             yield Text(f"... {left_out} between, all in metrics.jsonl ...", style="dim")
-        yield _line(_cut_at_wait(row, long_waits), scale, label_width, glyphs)
+        yield _line(row, scale, label_width, glyphs)
         if row.error:
             yield from _error_lines(row.error, None if glyphs is ASCII else width - 4, glyphs)
     for wait in long_waits:
@@ -183,14 +178,6 @@ def _outside_work(shown_us: int, outside_us: int, waits: int) -> Iterator[Text]:
     yield Text(said, style="dim")
 
 
-def _cut_at_wait(row: Row, long_waits: Sequence[Wait]) -> Row:
-    """End the bar of a call without an end where the commis is known to have stopped."""
-    if not row.open:
-        return row
-    stops = [wait.start_us for wait in long_waits if wait.start_us >= row.start_us]
-    return replace(row, end_us=stops[0], cut=True) if stops else row
-
-
 def _heading(label_width: int, bar_width: int, shown_us: int) -> Text:
     axis = "0" + length(shown_us).rjust(bar_width - 1)
     return Text(
@@ -207,34 +194,32 @@ def _line(row: Row, scale: Scale, label_width: int, glyphs: Glyphs) -> Text:
     line.append_text(_bar(row, scale, style, glyphs))
     line.append(" ")
     took = length(row.end_us - row.start_us)
-    time = "?" if row.cut else f"{took}+" if row.open else took
+    time = {"open": f"{took}+", "stopped": "?"}.get(row.unended or "", took)
     line.append(time.rjust(_TIME_COLUMNS), style="red" if row.failed else "")
     tokens = "" if row.tokens is None else f"{row.tokens:,}"
-    word = "stopped" if row.cut else "open" if row.open else "failed" if row.failed else tokens
-    line.append(word.rjust(_TOKEN_COLUMNS), style="yellow" if row.open else style)
+    word = row.unended or ("failed" if row.failed else tokens)
+    line.append(word.rjust(_TOKEN_COLUMNS), style="yellow" if row.unended else style)
     line.rstrip()
     return line
 
 
 def _label(row: Row, width: int) -> Text:
-    name = Text(row.name, style="red" if row.failed else "")
-    note = Text(f" {row.note.strip()}" if row.note else "", style="dim")
-    name.truncate(max(4, width - note.cell_len), overflow="ellipsis")
-    label = name + note
-    label.truncate(width, overflow="ellipsis", pad=True)
-    return label
+    name, note = labelled(row.name, row.mark, row.note, width)
+    return Text.assemble((name, "red" if row.failed else ""), (note, "dim"))
 
 
 def _bar(row: Row, scale: Scale, style: str, glyphs: Glyphs) -> Text:
     first, after, is_sliver = scale.cells(row.start_us, row.end_us)
-    glyph = glyphs.open if row.open else glyphs.sliver if is_sliver else glyphs.full
+    glyph = glyphs.open if row.unended else glyphs.sliver if is_sliver else glyphs.full
     columns = [" "] * scale.width
     for column in scale.fold_columns:
         columns[min(column, scale.width - 1)] = glyphs.fold
-    bar = Text("".join(columns[:first]), style="dim")
-    bar.append(glyph * (after - first), style=style)
-    bar.append("".join(columns[after:]), style="dim")
-    return bar
+    # Each part with a style of its own: one of the whole text would hold for the bar too.
+    return Text.assemble(
+        ("".join(columns[:first]), "dim"),
+        (glyph * (after - first), style),
+        ("".join(columns[after:]), "dim"),
+    )
 
 
 def _error_lines(error: str, room: int | None, glyphs: Glyphs) -> Iterator[Text]:

@@ -56,9 +56,11 @@ def quoted(path: Path | str) -> str:
 
 
 def _program() -> str:
-    if shutil.which(PROGRAM):
-        # `uv run` puts it on the path of what it runs, not on that of the shell it is typed into.
-        return f"uv run {PROGRAM}" if os.environ.get("UV_RUN_RECURSION_DEPTH") else PROGRAM
+    found = shutil.which(PROGRAM)
+    if found:
+        # `uv run` puts it on the path of what it runs, not on that of the shell it is typed into,
+        # and would first install what only the development of a project needs.
+        return quoted(Path(found)) if os.environ.get("UV_RUN_RECURSION_DEPTH") else PROGRAM
     # Run from a source tree, or in an environment that is not active.
     python = shutil.which("python")
     known = python is not None and Path(python) == Path(sys.executable)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ def multiply(first: int, second: int) -> int:
 def run_probe(root: Path) -> CommisMetadata:
     """Run a tiny commis, and see that it left what it should have.
 
+    It runs in an event loop of its own, since more can be in the way there.
+
     Args:
         root: The root of the store that it is kept in.
 
@@ -60,16 +63,16 @@ def run_probe(root: Path) -> CommisMetadata:
     builder.add_edge(START, "probe")
     question = HumanMessage("Calculate 7*6")
     with tracing_context(enabled=False):  # nothing of this goes to LangSmith
-        builder.compile().invoke({"messages": [question]}, {"callbacks": [handler]})
+        asyncio.run(builder.compile().ainvoke({"messages": [question]}, {"callbacks": [handler]}))
     if not seen:
         raise VisibilityError("the probe ran, but was not noticed as a commis")
     if not store.folder(seen[-1].commis_id).is_dir():
         raise VisibilityError(f"the probe could not be stored: {store.root} cannot be written to")
     metadata = store.metadata(seen[-1].commis_id)
     left = [_brief(record) for record in store.records(metadata.commis_id).items]
-    if left != EXPECTED:
+    if left != EXPECTED or handler.stats.failures:
         raise VisibilityError(
-            f"metrics.jsonl of the probe holds {left or 'nothing'} where {EXPECTED} was expected; "
+            f"metrics.jsonl of the probe holds {left or 'nothing'}, and {EXPECTED} was expected; "
             f"{handler.stats.failures} failures of watching were logged"
         )
     return metadata
@@ -86,8 +89,8 @@ def _brief(record: Record) -> tuple[str, str | None]:
 def _tiny_graph() -> CompiledStateGraph[Any, Any, Any, Any]:
     model = FakeMessagesListChatModel(responses=_answers())
 
-    def think(state: MessagesState) -> dict[str, Any]:
-        return {"messages": [model.invoke(state["messages"])]}
+    async def think(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [await model.ainvoke(state["messages"])]}
 
     builder = StateGraph(MessagesState)
     builder.add_node("think", think)

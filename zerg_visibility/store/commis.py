@@ -32,7 +32,7 @@ from zerg_visibility.store.folders import CommisFolders
 from zerg_visibility.store.jobs import JobNumbers
 from zerg_visibility.store.keys import RunKeys
 from zerg_visibility.store.metadata import METADATA_MAX_BYTES, CommisMetadata
-from zerg_visibility.store.reading import LinesRead, in_flight, read_records, read_starts
+from zerg_visibility.store.reading import LinesRead, open_calls, read_records, read_starts
 from zerg_visibility.store.recent import RecentCommis
 from zerg_visibility.store.system import absolute, posix
 from zerg_visibility.store.unreadable import stub
@@ -223,7 +223,8 @@ class CommisStore:
         """Read a commis's result; None if it left none.
 
         Raises:
-            CommisNotFoundError: There is no such commis; so in all that follows.
+            CommisNotFoundError: There is no such commis; so in all that follows, but for files of a
+                commis id, which a commis deleted meanwhile has none of.
         """
         try:
             data = read_artifact(self.folder(self.find(job)), layout.RESULT)
@@ -236,14 +237,14 @@ class CommisStore:
         return read_records(self.folder(self.find(job)) / layout.METRICS)
 
     def calls_in_flight(self, job: str | int) -> tuple[CallStart, ...]:
-        """Give the calls that began and have no record."""
+        """Give the calls that began and have no record, of a commis that has not ended."""
         commis_id = self.find(job)
-        starts = read_starts(self.folder(commis_id) / layout.STARTED)
         try:
-            since_us = self.written_metadata(commis_id).segment_started_us or 0
+            metadata = self.written_metadata(commis_id)
         except MetadataUnreadableError:
-            since_us = 0
-        return in_flight(starts, self.records(commis_id), since_us)
+            metadata = None
+        starts = read_starts(self.folder(commis_id) / layout.STARTED)
+        return open_calls(starts.items, self.records(commis_id).items, metadata).in_flight
 
     def open_file(self, job: str | int, file_path: str) -> BinaryIO:
         """Open a file of a commis by an untrusted name.
@@ -251,15 +252,15 @@ class CommisStore:
         Raises:
             FileNotInCommisError: There is no such regular file in its directory.
         """
-        return open_artifact(self.folder(self.find(job)), file_path)
+        return open_artifact(self.folder(job), file_path)
 
     def files(self, job: str | int) -> list[str]:
         """Name the files of a commis, relative to its directory."""
-        return list_artifacts(self.folder(self.find(job)))
+        return list_artifacts(self.folder(job))
 
     def last_sign_of_life(self, job: str | int) -> int | None:
         """Give the newest modification of a commis's files, in microseconds since 1970."""
-        folder = self.folder(self.find(job))
+        folder = self.folder(job)
         newest = 0
         for name in list_artifacts(folder):
             try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -11,6 +11,7 @@ import orjson
 
 from zerg_visibility.records import CallStart, Record, record_from_dict
 from zerg_visibility.store.artifacts import open_artifact
+from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.words import counted
 
 MAX_LINE_BYTES = 10_000_000
@@ -89,21 +90,41 @@ def read_or_say(read: Callable[[Path], LinesRead[ItemT]], path: Path) -> LinesRe
         return LinesRead((), problem=f"{path.name} cannot be read ({reason})")
 
 
-def in_flight(
-    starts: LinesRead[CallStart], records: LinesRead[Record], since_us: int = 0
-) -> tuple[CallStart, ...]:
-    """Give the calls that began and have no record: what a hung or killed commis was doing.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenCalls:
+    """The calls of a commis that began and have no record.
 
     Args:
-        starts: The lines of started.jsonl.
-        records: The lines of metrics.jsonl.
-        since_us: Only calls from this moment on: one that an interrupt stopped has no record
-            either, and began again under a new span.
+        in_flight: What it is doing, or was when its process went.
+        waiting: Those in which it asked a human, if it waits for one.
+        stopped: Those of segments that have ended: each ended with its segment.
     """
-    ended = {record.span_id for record in records.items}
-    return tuple(
-        start for start in starts.items if start.start_us >= since_us and start.span_id not in ended
-    )
+
+    in_flight: tuple[CallStart, ...] = ()
+    waiting: tuple[CallStart, ...] = ()
+    stopped: tuple[CallStart, ...] = ()
+
+
+def open_calls(
+    starts: Iterable[CallStart], records: Iterable[Record], metadata: CommisMetadata | None
+) -> OpenCalls:
+    """Tell which calls have no record, and why: the one place where that is decided.
+
+    Args:
+        starts: The lines of started.jsonl, read before the records.
+        records: The lines of metrics.jsonl.
+        metadata: What is known of the commis; without it, all of them may be in flight.
+    """
+    recorded = {record.span_id for record in records}
+    unrecorded = [start for start in starts if start.span_id not in recorded]
+    since_us = (metadata and metadata.segment_started_us) or 0
+    latest = tuple(start for start in unrecorded if start.start_us >= since_us)
+    earlier = tuple(start for start in unrecorded if start.start_us < since_us)
+    if metadata is None or metadata.status in {"running", "lost"}:
+        return OpenCalls(in_flight=latest, stopped=earlier)
+    if metadata.status == "interrupted":
+        return OpenCalls(waiting=latest, stopped=earlier)
+    return OpenCalls(stopped=earlier + latest)
 
 
 def _read(path: Path, parse: Callable[[dict[str, Any]], ItemT]) -> LinesRead[ItemT]:

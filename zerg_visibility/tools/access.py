@@ -11,6 +11,9 @@ from typing import BinaryIO, Literal
 from langchain_core.tools import ToolException
 
 from zerg_visibility import words
+from zerg_visibility.analysis.children import Descendants, descendants
+from zerg_visibility.analysis.commis import CommisNow, look_at
+from zerg_visibility.clock import SYSTEM_CLOCK
 from zerg_visibility.errors import (
     CommisNotFoundError,
     FileNotInCommisError,
@@ -87,7 +90,7 @@ class ConciergeView:
             raise self._job_not_found(job) from None
         number = job_number(wanted)
         try:
-            metadata = self.store.metadata(commis_id)
+            metadata = self.store.written_metadata(commis_id).seen_now()
         except MetadataUnreadableError:
             if not self._sees_unreadable():
                 raise self._job_not_found(job) from None
@@ -109,16 +112,19 @@ class ConciergeView:
         """
         return self._own(self.store.recent(status=status, since_us=since_us))
 
-    def at_work_ms(self, metadata: CommisMetadata, now_us: int) -> int | None:
-        """Give the milliseconds a commis has worked; a lost one, up to its last sign of life.
+    def look_at(self, commis: FoundCommis) -> CommisNow:
+        """Read how a commis stands; one without metadata as far as its other files tell."""
+        metadata = commis.metadata or self.store.metadata_or_stub(commis.commis_id)
+        return look_at(self.store, metadata, SYSTEM_CLOCK.wall_us())
 
-        Args:
-            metadata: What is known of it.
-            now_us: Now, in microseconds since 1970.
-        """
-        lost = metadata.status == "lost"
-        until_us = self.store.last_sign_of_life(metadata.commis_id) if lost else now_us
-        return metadata.worked_ms(until_us)
+    def descendants(self, commis: CommisNow) -> Descendants:
+        """Find the owner's commis below one."""
+        return descendants(
+            self.store,
+            commis.metadata.commis_id,
+            commis.read.items,
+            sees=lambda found: found.owner_id == self.owner_id,
+        )
 
     def open_file(self, commis: FoundCommis, file_path: str) -> BinaryIO:
         """Open a file of a commis by an untrusted name.

@@ -99,8 +99,9 @@ class GetCommisMetrics(BaseModel):
         """
         Get the performance of a commis, already added up.
 
-        Where its time went (LLM, tools, other), its slowest calls, failures, tokens and cost. Use
-        it for questions about speed or cost instead of adding up metrics.jsonl yourself.
+        Where its time went (LLM, tools, other), its slowest calls, failures, retries, tokens and
+        child jobs. Use it for questions about speed or tokens instead of adding up metrics.jsonl
+        yourself.
         """
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from langchain_core.tools import ToolException
 
 from zerg_visibility import words
+from zerg_visibility.analysis.commis import at_work_ms
 from zerg_visibility.clock import SYSTEM_CLOCK, format_us
 from zerg_visibility.store.metadata import STATUSES, CommisMetadata
 from zerg_visibility.tools.access import ConciergeView
@@ -41,7 +42,7 @@ def list_recent(
     room = view.max_bytes - NOTE_BYTES
     more = False
     for metadata in view.recent(status=status, since_us=since_us):
-        line = _line(metadata, view.at_work_ms(metadata, now_us))
+        line = _line(metadata, at_work_ms(view.store, metadata, now_us))
         room -= len(line.encode()) + 1
         if len(lines) == limit or room < 0:
             more = True
@@ -56,17 +57,17 @@ def list_recent(
     return "\n".join([header, *lines]) + hint
 
 
-def _line(metadata: CommisMetadata, at_work_ms: int | None) -> str:
+def _line(metadata: CommisMetadata, worked_ms: int | None) -> str:
     started = metadata.started_us
     moment = "unknown" if started is None else f"{format_us(started)[:19]}Z"
     return (
-        f"job {metadata.job_id}: {metadata.status}, {_time(metadata, at_work_ms)}, "
+        f"job {metadata.job_id}: {metadata.status}, {_time(metadata, worked_ms)}, "
         f"{words.one_line(metadata.name, NAME_MAX)}, started {moment}: "
         f"{words.one_line(metadata.task or metadata.error or 'no task', TASK_MAX)}"
     )
 
 
-def _time(metadata: CommisMetadata, at_work_ms: int | None) -> str:
-    if at_work_ms is None:
+def _time(metadata: CommisMetadata, worked_ms: int | None) -> str:
+    if worked_ms is None:
         return "time unknown"
-    return words.duration(at_work_ms) + up_to(metadata.status)
+    return words.duration(worked_ms) + up_to(metadata.status)

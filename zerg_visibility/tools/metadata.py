@@ -7,14 +7,18 @@ from typing import Any
 import orjson
 from langchain_core.tools import ToolException
 
+from zerg_visibility.analysis.commis import up_to_date
 from zerg_visibility.records import json_line
 from zerg_visibility.tools.access import ConciergeView
+
+RUNS_KEPT = 3
+"""Latest segments that are given where all of them would be too long."""
 
 _TEXT_LIMITS = (5_000, 1_000, 200, 40, 10)
 
 
 def read_metadata(view: ConciergeView, job_id: int | str) -> str:
-    """Give the metadata of a commis as JSON; texts in it are cut if it would be too long.
+    """Give the metadata of a commis as JSON; texts and segments are cut if it would be too long.
 
     Raises:
         ToolException: There is no such commis, or its metadata.json cannot be read.
@@ -26,12 +30,12 @@ def read_metadata(view: ConciergeView, job_id: int | str) -> str:
             "read_commis_result and get_commis_metrics say what is known without it."
         )
     # Through json_line and back: it alone copes with every string that a task may hold.
-    data = orjson.loads(json_line(commis.metadata.to_dict()))
+    data = orjson.loads(json_line(up_to_date(view.store, commis.metadata).to_dict()))
     text = _indented(data)
     for limit in _TEXT_LIMITS:
         if len(text.encode()) <= view.max_bytes:
             break
-        text = _indented({name: _cut(value, limit) for name, value in data.items()})
+        text = _indented(_cut(data, limit))
     return text
 
 
@@ -40,6 +44,10 @@ def _indented(data: dict[str, Any]) -> str:
 
 
 def _cut(value: Any, limit: int) -> Any:
+    if isinstance(value, list):
+        return [_cut(item, limit) for item in value[-RUNS_KEPT:]]
+    if isinstance(value, dict):
+        return {name: _cut(item, limit) for name, item in value.items()}
     if not isinstance(value, str) or len(value) <= limit:
         return value
     return f"{value[:limit]}… ({len(value):,} characters in all)"

@@ -3,76 +3,82 @@
 from __future__ import annotations
 
 from zerg_visibility import words
-from zerg_visibility.analysis.timeline import Timeline, call_name, timeline
-from zerg_visibility.clock import SYSTEM_CLOCK
-from zerg_visibility.records import CallStart, LLMCallRecord, ToolCallRecord
-from zerg_visibility.store.metadata import CommisMetadata, CommisTotals
-from zerg_visibility.tools.access import ConciergeView
-from zerg_visibility.tools.results import UNFINISHED, cost_text, up_to
+from zerg_visibility.analysis.commis import CommisNow
+from zerg_visibility.analysis.timeline import Timeline, call_name, try_text
+from zerg_visibility.records import LLMCallRecord, ToolCallRecord
+from zerg_visibility.store.metadata import CommisTotals
+from zerg_visibility.tools.access import ConciergeView, FoundCommis
+from zerg_visibility.tools.results import cost_text, up_to, waiting_text
 
 MAX_CHARACTERS = 1_500
 """The longest answer."""
 
+ERROR_LIMITS = (500, 300, 200, 120, 80, 40)
+"""Characters of an error: as many of them as there is room for."""
+
 NAME_MAX = 30
-ERROR_MAX = 80
 SLOWEST_NAMED = 5
 FAILURES_NAMED = 3
+RETRIES_NAMED = 3
 IN_FLIGHT_NAMED = 3
 
 
 def read_metrics(view: ConciergeView, job_id: int | str) -> str:
-    """Give totals, shares, slowest calls, failures, tokens and cost of a commis.
+    """Give totals, shares, slowest calls, failures, retries, tokens and child jobs of a commis.
 
     Raises:
         ToolException: There is no such commis.
     """
     commis = view.find(job_id)
-    metadata = commis.metadata
-    read = view.store.records(commis.commis_id)
-    now_us = SYSTEM_CLOCK.wall_us()
-    at_work_ms = None if metadata is None else view.at_work_ms(metadata, now_us)
-    calls = timeline(read.items, at_work_ms)
-    lines = [f"Metrics of {commis.label}: {_standing(metadata, at_work_ms)}", ""]
-    lines += _times(calls, at_work_ms)
-    lines += _tokens_and_cost(calls.totals, metadata)
-    if calls.calls:
-        slowest = [
-            f"{_name(c)} {words.duration(c.duration_ms)}" for c in calls.slowest(SLOWEST_NAMED)
-        ]
-        lines.append(f"Slowest calls: {', '.join(slowest)}.")
-    lines += _failures(calls)
-    if metadata is None or metadata.status in UNFINISHED:
-        lost = metadata is not None and metadata.status == "lost"
-        lines += _in_flight(view.store.calls_in_flight(commis.commis_id), now_us, lost=lost)
-    if metadata is not None and metadata.dropped_records:
-        lines.append(f"Not recorded: {words.counted(metadata.dropped_records, 'call')}.")
-    lines += [read.remark] if read.remark else []
-    text = "\n".join(lines)
+    now = view.look_at(commis)
+    above = [f"Metrics of {commis.label}: {_standing(commis, now)}", "", *_times(now)]
+    above += _tokens_and_cost(now.times.totals, now.metadata.totals.unpriced_calls)
+    above += _children(view, now)
+    if slowest := now.times.slowest(SLOWEST_NAMED):
+        named = [f"{_name(call)} {words.duration(call.duration_ms)}" for call in slowest]
+        above.append(f"Slowest calls: {', '.join(named)}.")
+    above += _retries(now.times)
+    below = _unended(now)
+    if now.metadata.dropped_records:
+        below.append(f"Not recorded: {words.counted(now.metadata.dropped_records, 'call')}.")
+    below += [now.read.remark] if now.read.remark else []
+    text = ""
+    for limit in ERROR_LIMITS:
+        text = "\n".join([*above, *_failures(now.times, limit), *below])
+        if len(text) <= MAX_CHARACTERS:
+            return text
     # Every part is cut to its own measure; this holds the promise if numbers are absurdly long.
-    return text if len(text) <= MAX_CHARACTERS else f"{text[: MAX_CHARACTERS - 1]}…"
+    return f"{text[: MAX_CHARACTERS - 1]}…"
 
 
-def _standing(metadata: CommisMetadata | None, at_work_ms: int | None) -> str:
-    if metadata is None:
+def _standing(commis: FoundCommis, now: CommisNow) -> str:
+    if commis.metadata is None:
         return "its metadata.json cannot be read, so status and execution time are not known."
-    time = "unknown" if at_work_ms is None else words.duration(at_work_ms)
-    return f"status {metadata.status}, execution time {time}{up_to(metadata.status)}."
+    status = now.metadata.status
+    time = "unknown" if now.at_work_ms is None else words.duration(now.at_work_ms)
+    return f"status {status}, execution time {time}{up_to(status)}."
 
 
-def _times(calls: Timeline, at_work_ms: int | None) -> list[str]:
-    totals = calls.totals
-    if not calls.calls:
-        return ["No finished calls are recorded."]
-    whole_ms = None if at_work_ms is None else calls.duration_ms
-    lines = [
-        _kind_of_call("LLM", calls.llm_ms, totals.llm_ms, totals.llm_calls, whole_ms)
-        + _failed(totals.llm_failures),
-        _kind_of_call("Tools", calls.tool_ms, totals.tool_ms, totals.tool_calls, whole_ms)
-        + _failed(totals.tool_failures),
-    ]
-    if whole_ms is not None:
+def _times(now: CommisNow) -> list[str]:
+    calls, totals = now.times, now.times.totals
+    whole_ms = None if now.at_work_ms is None else calls.duration_ms
+    lines = []
+    if calls.calls:
+        lines += [
+            _kind_of_call("LLM", calls.llm_ms, totals.llm_ms, totals.llm_calls, whole_ms)
+            + _failed(totals.llm_failures),
+            _kind_of_call("Tools", calls.tool_ms, totals.tool_ms, totals.tool_calls, whole_ms)
+            + _failed(totals.tool_failures),
+        ]
+    else:
+        lines.append("No finished calls are recorded.")
+    if calls.open_ms:
         lines.append(
-            f"Other (no finished call running): {words.duration(calls.other_ms)}"
+            f"Calls not finished: {words.duration(calls.open_ms)}{_share(calls.open_ms, whole_ms)}."
+        )
+    if whole_ms is not None and (calls.calls or calls.open_ms):
+        lines.append(
+            f"Other (no call running): {words.duration(calls.other_ms)}"
             f"{_share(calls.other_ms, whole_ms)}."
         )
     both_ms = calls.llm_ms + calls.tool_ms - calls.busy_ms
@@ -85,7 +91,7 @@ def _kind_of_call(kind: str, union_ms: int, sum_ms: int, count: int, whole_ms: i
     if not count:
         return f"{kind}: no calls."
     added_up = f", {words.duration(sum_ms)} added up" if sum_ms > union_ms + 1 else ""
-    share = "" if whole_ms is None else _share(union_ms, whole_ms)
+    share = _share(union_ms, whole_ms)
     return f"{kind}: {words.duration(union_ms)}{share} in {words.counted(count, 'call')}{added_up}."
 
 
@@ -93,11 +99,11 @@ def _failed(failures: int) -> str:
     return f" Failed: {failures:,}." if failures else ""
 
 
-def _share(part_ms: int, whole_ms: int) -> str:
+def _share(part_ms: int, whole_ms: int | None) -> str:
     return f" ({100 * part_ms / whole_ms:.0f}%)" if whole_ms else ""
 
 
-def _tokens_and_cost(totals: CommisTotals, metadata: CommisMetadata | None) -> list[str]:
+def _tokens_and_cost(totals: CommisTotals, unpriced_calls: int) -> list[str]:
     lines = []
     total = totals.total_tokens or totals.prompt_tokens + totals.completion_tokens
     if total:
@@ -111,35 +117,55 @@ def _tokens_and_cost(totals: CommisTotals, metadata: CommisMetadata | None) -> l
         lines.append(
             f"Tokens not counted: {words.counted(totals.calls_without_usage, 'LLM call')}."
         )
-    unpriced = 0 if metadata is None else metadata.totals.unpriced_calls
-    if cost := cost_text(totals.cost_usd, unpriced):
+    if cost := cost_text(totals.cost_usd, unpriced_calls):
         lines.append(f"Cost: {cost}.")
     return lines
 
 
-def _failures(calls: Timeline) -> list[str]:
+def _children(view: ConciergeView, now: CommisNow) -> list[str]:
+    sentence = view.descendants(now).sentence(now.times.totals)
+    return [sentence] if sentence else []
+
+
+def _retries(calls: Timeline) -> list[str]:
+    retries = [call for call in calls.calls if try_text(call)]
+    named = [
+        _name(call) + ("" if call.success else " (failed)") for call in retries[:RETRIES_NAMED]
+    ]
+    more = len(retries) - len(named)
+    return [f"Retries: {', '.join(named)}" + _and_more(more)] if named else []
+
+
+def _failures(calls: Timeline, limit: int) -> list[str]:
     failures = calls.failures
     lines = [
-        f"Failed: {_name(call)}: {words.one_line(call.error or 'no reason given', ERROR_MAX)}"
+        f"Failed: {_name(call)}: {words.one_line(call.error or 'no reason given', limit)}"
         for call in failures[:FAILURES_NAMED]
     ]
     more = len(failures) - len(lines)
     return [*lines, f"Failed: {more:,} more."] if more > 0 else lines
 
 
-def _in_flight(starts: tuple[CallStart, ...], now_us: int, *, lost: bool) -> list[str]:
+def _unended(now: CommisNow) -> list[str]:
+    if now.metadata.status == "interrupted":
+        return [waiting_text(now)]
+    starts = now.calls.in_flight
     if not starts:
         return []
-    newest = sorted(starts, key=lambda start: -start.start_us)[:IN_FLIGHT_NAMED]
+    running = now.metadata.status == "running"
+    since = "so far" if running else "ago"
     named = [
         f"{words.one_line(str(start.name), NAME_MAX)} "
-        f"({words.duration((now_us - start.start_us) // 1000)} {'ago' if lost else 'so far'})"
-        for start in newest
+        f"({words.duration((now.now_us - start.start_us) // 1000)} {since})"
+        for start in sorted(starts, key=lambda start: -start.start_us)[:IN_FLIGHT_NAMED]
     ]
-    more = len(starts) - len(named)
-    heading = "Begun and never finished" if lost else "In flight"
-    return [f"{heading}: {', '.join(named)}" + (f" and {more:,} more." if more > 0 else ".")]
+    heading = "In flight" if running else "Begun and never finished"
+    return [f"{heading}: {', '.join(named)}" + _and_more(len(starts) - len(named))]
+
+
+def _and_more(count: int) -> str:
+    return f" and {count:,} more." if count > 0 else "."
 
 
 def _name(call: LLMCallRecord | ToolCallRecord) -> str:
-    return words.one_line(call_name(call), NAME_MAX)
+    return f"{words.one_line(call_name(call), NAME_MAX)} {try_text(call)}".rstrip()

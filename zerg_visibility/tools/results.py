@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 from zerg_visibility import words
-from zerg_visibility.analysis.timeline import Timeline, call_name, timeline
-from zerg_visibility.clock import SYSTEM_CLOCK
+from zerg_visibility.analysis.children import Descendants
+from zerg_visibility.analysis.commis import UNFINISHED, CommisNow
+from zerg_visibility.analysis.timeline import Timeline, call_name
 from zerg_visibility.errors import FileNotInCommisError
-from zerg_visibility.records import CallStart, CommisRunRecord, CommisStatus, LLMCallRecord, Record
-from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.records import CommisStatus, LLMCallRecord
 from zerg_visibility.store.layout import RESULT
 from zerg_visibility.store.metadata import CommisMetadata, CommisTotals
 from zerg_visibility.tools.access import ConciergeView, FoundCommis, commis_label
 from zerg_visibility.tools.excerpt import excerpt
-
-UNFINISHED = frozenset({"running", "interrupted", "lost"})
-"""How a commis stands that has not ended, so that its result may still come or never will."""
 
 NAME_MAX = 40
 """Characters of a tool's or model's name within a sentence."""
@@ -34,7 +29,7 @@ _ENDED_BADLY = {
 }
 _WHAT_NEXT = {
     "running": "There is no result yet; read it again later.",
-    "interrupted": "It waits for a human; there is no result before it is resumed.",
+    "interrupted": "There is no result before a human has answered and it is resumed.",
     "lost": "Its process is gone; no result will come unless it is started again.",
 }
 
@@ -48,30 +43,18 @@ def read_result(view: ConciergeView, job_id: int | str) -> str:
     commis = view.find(job_id)
     result = _bounded_result(view, commis)
     if commis.metadata is None:
-        return _render_unreadable(view.store, commis, result)
-    metadata = commis.metadata
-    if metadata.status in UNFINISHED:
-        records = view.store.records(commis.commis_id).items
-        now_us = SYSTEM_CLOCK.wall_us()
-        seen_us = view.store.last_sign_of_life(commis.commis_id)
-        return render_result(
-            metadata,
-            result,
-            timeline=timeline(records, metadata.duration_ms),
-            last_event=describe_last_event(
-                records, view.store.calls_in_flight(commis.commis_id), seen_us, now_us
-            ),
-            # One whose process is gone has not been at work since it last wrote something.
-            now_us=seen_us if metadata.status == "lost" else now_us,
-            detail=view.detail,
-        )
-    needs_calls = view.detail == "full" or metadata.status != "success"
+        return _render_unreadable(view, commis, result)
+    if commis.metadata.status == "success" and view.detail != "full":
+        return render_result(commis.metadata, result)
+    now = view.look_at(commis)
     return render_result(
-        metadata,
+        commis.metadata,
         result,
-        timeline=timeline(view.store.records(commis.commis_id).items, metadata.duration_ms)
-        if needs_calls
-        else None,
+        timeline=now.times,
+        last_event=describe_last_event(now),
+        # One whose process is gone has not been at work since it last wrote something.
+        now_us=now.sign_of_life_us if now.metadata.status == "lost" else now.now_us,
+        below=view.descendants(now) if view.detail == "full" else None,
         detail=view.detail,
     )
 
@@ -83,6 +66,7 @@ def render_result(
     timeline: Timeline | None = None,
     last_event: str | None = None,
     now_us: int | None = None,
+    below: Descendants | None = None,
     detail: str = "summary",
 ) -> str:
     """Put a commis's answer in the words that the concierge's model reads.
@@ -91,13 +75,14 @@ def render_result(
         metadata: What is known of the commis.
         result: Its final text; None if it left none.
         timeline: Its calls; without them the totals of the metadata are used.
-        last_event: What it did last, as `describe_last_event` says it.
+        last_event: What an unfinished one does, or did last, as `describe_last_event` says it.
         now_us: The moment up to which an unfinished one counts as at work, in microseconds since
             1970; None leaves the elapsed time out.
+        below: The commis that it started.
         detail: "full" adds a line with cost, tokens and times.
     """
     totals = timeline.totals if timeline is not None else metadata.totals
-    numbers = _detail_line(metadata, timeline) if detail == "full" else None
+    numbers = _detail_line(metadata, timeline, below) if detail == "full" else None
     header = f"Result from {commis_label(metadata.job_id, metadata.commis_id)}:"
     if metadata.status in UNFINISHED:
         elapsed = elapsed_ms(metadata, now_us)
@@ -106,7 +91,7 @@ def render_result(
         if metadata.status == "interrupted" and metadata.duration_ms is not None:
             since += f", {words.duration(metadata.duration_ms)} at work"
         lines = [f"Not finished: status {metadata.status}{since}."]
-        lines += [f"Last event: {last_event}."] if last_event else []
+        lines += [last_event] if last_event else []
         lines += [numbers] if numbers else []
         finished = _finished_calls(totals, timeline)
         lines += [f"Finished so far: {finished}"] if finished else []
@@ -121,36 +106,39 @@ def render_result(
     return f"{above}\n\n{_ENDED_BADLY[metadata.status]}{error}\n\nFinished before that: {finished}"
 
 
-def describe_last_event(
-    records: Iterable[Record],
-    in_flight: Sequence[CallStart],
-    seen_us: int | None,
-    now_us: int,
-) -> str:
-    """Say what an unfinished commis did last: the call in flight, else the last finished one.
-
-    Args:
-        records: Its finished calls.
-        in_flight: Its calls that began and have no record.
-        seen_us: When one of its files was last written, in microseconds since 1970.
-        now_us: Now, likewise.
-    """
-    ended = [record for record in records if not isinstance(record, CommisRunRecord)]
-    if in_flight:
-        start = max(in_flight, key=lambda call: call.start_us)
+def describe_last_event(commis: CommisNow) -> str:
+    """Say what an unfinished commis waits for, else what is in flight, else what it did last."""
+    status, now_us = commis.metadata.status, commis.now_us
+    if status == "interrupted":
+        return waiting_text(commis)
+    if commis.calls.in_flight:
+        started = commis.calls.in_flight
+        start = max(started, key=lambda call: call.start_us)
         kind = "LLM call" if start.event == LLMCallRecord.event else "tool call"
         name = words.one_line(str(start.name), NAME_MAX)
-        others = f" (one of {len(in_flight)} calls in flight)" if len(in_flight) > 1 else ""
+        others = f" (one of {len(started)} calls in flight)" if len(started) > 1 else ""
         event = f"{kind} {name} started {_ago(start.start_us, now_us)}, not finished{others}"
-    elif ended:
-        last = max(ended, key=lambda record: record.end_us)
+    elif commis.times.calls:
+        last = max(commis.times.calls, key=lambda record: record.end_us)
         kind = "LLM call" if isinstance(last, LLMCallRecord) else "tool call"
         how = "finished" if last.success else "failed"
         event = f"{kind} {words.one_line(call_name(last), NAME_MAX)} {how} "
         event += _ago(last.end_us, now_us)
     else:
         event = "no call so far"
-    return event if seen_us is None else f"{event}; last sign of life {_ago(seen_us, now_us)}"
+    if commis.sign_of_life_us is not None:
+        event += f"; last sign of life {_ago(commis.sign_of_life_us, now_us)}"
+    return f"Last event: {event}."
+
+
+def waiting_text(commis: CommisNow) -> str:
+    """Write what asks a human and since when: `Waiting for a human: ask_human (23.5s so far).`."""
+    asking = commis.calls.waiting
+    named = [words.one_line(str(start.name), NAME_MAX) for start in reversed(asking[-LAST_NAMED:])]
+    more = len(asking) - len(named)
+    who = f": {', '.join(named)}" + (f" and {more:,} more" if more else "") if named else ""
+    waited = words.duration(max(0, commis.now_us - commis.until_us) // 1000)
+    return f"Waiting for a human{who} ({waited} so far)."
 
 
 def up_to(status: CommisStatus) -> str:
@@ -186,7 +174,9 @@ def cost_text(cost_usd: float | None, unpriced_calls: int) -> str | None:
     return words.money(cost_usd) + unpriced
 
 
-def _detail_line(metadata: CommisMetadata, calls: Timeline | None) -> str | None:
+def _detail_line(
+    metadata: CommisMetadata, calls: Timeline | None, below: Descendants | None
+) -> str | None:
     totals = metadata.totals if calls is None else calls.totals
     parts = []
     if cost := cost_text(totals.cost_usd, metadata.totals.unpriced_calls):
@@ -207,6 +197,8 @@ def _detail_line(metadata: CommisMetadata, calls: Timeline | None) -> str | None
     if times:
         line = ", ".join(times)
         parts.append(f"{line[0].upper()}{line[1:]}.")
+    if below is not None and (sentence := below.sentence(totals)):
+        parts.append(sentence)
     return " ".join(parts) or None
 
 
@@ -246,8 +238,8 @@ def _bounded_result(view: ConciergeView, commis: FoundCommis) -> str | None:
         return None
 
 
-def _render_unreadable(store: CommisStore, commis: FoundCommis, result: str | None) -> str:
-    calls = timeline(store.records(commis.commis_id).items, None)
+def _render_unreadable(view: ConciergeView, commis: FoundCommis, result: str | None) -> str:
+    calls = view.look_at(commis).times
     text = (
         f"Result from {commis.label}:\n\n"
         "Execution time: unknown\n\n"

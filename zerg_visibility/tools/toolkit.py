@@ -47,7 +47,8 @@ class ConciergeToolkit(BaseToolkit):
         owner_id: The tools see exactly the commis of this owner, or, if None, those without one.
             May be a function of the run's config, for a toolkit shared by several users.
         max_bytes: The most that one answer may hold, a header not counted; at least 4,000.
-        detail: "full" adds a line to each result: cost if known, tokens, times, slowest call.
+        detail: "full" adds a line to each result: tokens, times, slowest call, child jobs, and
+            cost where it is known.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
