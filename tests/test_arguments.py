@@ -45,7 +45,7 @@ def test_a_path_is_no_store_and_the_error_says_how_to_make_one(path):
         ({"redact": True}, "redact must be a function, not a bool"),
         ({"capture": None}, "capture must be a collection of result, messages, .*, not a NoneType"),
         ({"capture": "result"}, "capture must be a collection of .*, not 'result'"),
-        ({"capture": ["results"]}, "capture must be a collection of"),
+        ({"capture": ["results"]}, "each part of capture must be one of .*, not 'results'"),
         ({"store": 1}, "store must be a CommisStore, not a int$"),
     ],
 )

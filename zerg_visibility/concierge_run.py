@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeAlias
 from zerg_visibility.records import CommisStatus, Record, TimedRecord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ConciergeRunRecord(TimedRecord):
     """One root run of a concierge that made calls or started commis.
 

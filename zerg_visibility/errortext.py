@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -10,15 +11,19 @@ from zerg_visibility.words import one_line
 ERROR_MAX = 500
 """Characters of an error in a record or a log line."""
 
+CAUSES_MAX = 12
+"""Errors of a chain that are looked at; a refused connection of OpenAI's client is the seventh."""
+
 
 def error_text(
     error: BaseException, redact: Callable[[str], str] = str, *, limit: int = ERROR_MAX
 ) -> str:
-    """Write an error as `TypeName: message`: one line, at most 500 characters unless told.
+    """Write an error as `TypeName: message`, then what caused it, on one line.
 
     What a validation error rejected is left out, since it may be a secret: only where, what and of
     which type is kept. So it is with LangGraph's error about a tool's arguments, which holds all of
-    them.
+    them. Of its causes only what the operating system said is told, or else the name of a type:
+    their texts were never meant for others, and may hold headers.
 
     Args:
         error: What was raised.
@@ -35,8 +40,45 @@ def error_text(
     # CancelledError and some timeouts carry only an object's address.
     if message.startswith("<object object at"):
         message = ""
+    try:
+        cause = one_line(redact(_cause(error, message)), limit // 2)
+    except Exception:  # as above
+        cause = ""
     message = redact(message[:20_000])
-    return one_line(f"{name}: {message}" if message.strip() else name, limit)
+    text = f"{name}: {message}" if message.strip() else f"{name}:" if cause else name
+    if not cause:
+        return one_line(text, limit)
+    return f"{one_line(text, limit - len(cause) - 1)} {cause}"
+
+
+def _cause(error: BaseException, message: str) -> str:
+    """Say what made an error: `[Errno 111] Connection refused`, `(ReadTimeout)`, or nothing."""
+    refused = named = ""
+    explicit = True
+    for _ in range(CAUSES_MAX):
+        explicit = explicit and error.__cause__ is not None
+        inner = _inner(error)
+        if inner is None:
+            break
+        error = inner
+        if isinstance(error, OSError) and error.errno is not None and error.strerror:
+            # asyncio says of a refusal only that the call failed.
+            is_plain = not isinstance(error, ConnectionError)
+            said = error.strerror if is_plain else os.strerror(error.errno)
+            refused = f"[Errno {error.errno}] {said}"
+        elif explicit and not named and str(error) != message:
+            named = f"({type(error).__name__})"
+    # The innermost is nearest to what happened.
+    found = refused or named
+    return "" if found in message else found
+
+
+def _inner(error: BaseException) -> BaseException | None:
+    if isinstance(error, BaseExceptionGroup):
+        return error.exceptions[0]
+    # httpcore's pool raises everything `from None`, the system's refusal with it.
+    hides = error.__suppress_context__ and not type(error).__module__.startswith("httpcore")
+    return error.__cause__ or (None if hides else error.__context__)
 
 
 def _without_values(error: BaseException) -> str | None:

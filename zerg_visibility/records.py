@@ -23,7 +23,7 @@ CommisStatus: TypeAlias = Literal[
 """How a commis stands. `lost` is decided by a reader and never written."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class TimedRecord:
     """What every record has: when it began and ended, and where it belongs in a trace.
 
@@ -37,6 +37,7 @@ class TimedRecord:
     """
 
     event: ClassVar[str]
+    _title: ClassVar[str] = "name"
     _names: ClassVar[tuple[str, ...]]
     _values: ClassVar[Callable[[Any], tuple[Any, ...]]]
 
@@ -46,6 +47,11 @@ class TimedRecord:
     span_id: str | None = None
     parent_span_id: str | None = None
     error: str | None = None
+
+    def __repr__(self) -> str:
+        title = getattr(self, self._title)
+        failed = "" if self.error is None else f", {self.error[:80]!r}"
+        return f"<{self.event} {title!r}, {self.duration_ms:,} ms{failed}>"
 
     @property
     def start_ts(self) -> str:
@@ -87,7 +93,7 @@ class TimedRecord:
         return cls(**values)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class LLMCallRecord(TimedRecord):
     """One finished call of a language model.
 
@@ -99,10 +105,12 @@ class LLMCallRecord(TimedRecord):
         total_tokens: Both together.
         cached_tokens: Those of the prompt tokens that came from the provider's cache.
         reasoning_tokens: Those of the completion tokens that were hidden reasoning.
-        ttft_ms: Milliseconds to the first streamed token; None for a call that did not stream.
+        ttft_ms: Milliseconds to the first streamed content; None for a call that did not stream.
         cost_usd: US dollars, where prices are known.
         requested_model: The model that was asked for.
         cache_hit: True if LangChain's cache answered and the provider was not called.
+        finish_reason: Why the answer ends where it does, in the provider's word: `length` if it was
+            cut off; None if the provider did not say, or broke off.
         success: False if the call raised, was cancelled or timed out.
         node: The LangGraph node that made the call.
         attempt: 1, or more if this is a retry.
@@ -111,6 +119,7 @@ class LLMCallRecord(TimedRecord):
     """
 
     event: ClassVar[str] = "llm_call"
+    _title: ClassVar[str] = "model"
 
     phase: str | None = None
     model: str | None = None
@@ -123,6 +132,7 @@ class LLMCallRecord(TimedRecord):
     cost_usd: float | None = None
     requested_model: str | None = None
     cache_hit: bool | None = None
+    finish_reason: str | None = None
     success: bool = True
     node: str | None = None
     attempt: int | None = None
@@ -132,13 +142,13 @@ class LLMCallRecord(TimedRecord):
     _names: ClassVar[tuple[str, ...]] = (
         "event", "phase", "model", "start_ts", "end_ts", "duration_ms", "prompt_tokens",
         "completion_tokens", "total_tokens", "cached_tokens", "reasoning_tokens", "ttft_ms",
-        "cost_usd", "requested_model", "cache_hit", "success", "error", "node", "attempt",
-        "commis_id", "concierge_id", "trace_id", "span_id", "parent_span_id",
+        "cost_usd", "requested_model", "cache_hit", "finish_reason", "success", "error", "node",
+        "attempt", "commis_id", "concierge_id", "trace_id", "span_id", "parent_span_id",
     )  # fmt: skip
     _values: ClassVar[Callable[[Any], tuple[Any, ...]]] = attrgetter(*_names)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ToolCallRecord(TimedRecord):
     """One finished call of a tool.
 
@@ -155,6 +165,7 @@ class ToolCallRecord(TimedRecord):
     """
 
     event: ClassVar[str] = "tool_call"
+    _title: ClassVar[str] = "tool"
 
     tool: str = "tool"
     success: bool = True
@@ -174,7 +185,7 @@ class ToolCallRecord(TimedRecord):
     _values: ClassVar[Callable[[Any], tuple[Any, ...]]] = attrgetter(*_names)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CommisRunRecord(TimedRecord):
     """One segment of a commis: from its start, resume or retry to the next time it stopped.
 

@@ -28,6 +28,11 @@ def switched_on() -> bool:
     return os.environ.get(ENV_SWITCH, "").strip().lower() not in _OFF
 
 
+def root_is_set() -> bool:
+    """Say whether the environment names the store's root."""
+    return bool(os.environ.get(ENV_ROOT))
+
+
 def default_root() -> Path:
     """Give the store's root from the environment, else the default folder."""
     return Path(os.environ.get(ENV_ROOT) or DEFAULT_ROOT)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import operator
+import re
 import socket
 from typing import Any
 
@@ -48,16 +50,21 @@ def model(url: str, **options: Any) -> ChatOpenAI:
         model="gpt-5-mini",
         base_url=url,
         api_key=KEY,
-        default_headers={"X-Secret": HEADER},
         max_retries=0,
         use_responses_api=False,
-        **options,
+        **{"default_headers": {"X-Secret": HEADER}, **options},
     )
 
 
 def answered(**changes: Any) -> Any:
     """A commis whose one call was answered."""
-    fields = {**TOKENS, "model": SERVED, "requested_model": "gpt-5-mini", **changes}
+    fields = {
+        **TOKENS,
+        "model": SERVED,
+        "requested_model": "gpt-5-mini",
+        "finish_reason": "stop",
+        **changes,
+    }
     return commis("research", "success", llm(**fields))
 
 
@@ -156,6 +163,85 @@ def test_the_time_to_the_first_token_is_within_the_call(ask, store):
     assert 0 <= record.ttft_ms <= (record.end_us - record.start_us) / 1000
 
 
+def delta(**content: Any) -> str:
+    return chunk([{"index": 0, "delta": content, "finish_reason": None}])
+
+
+def events(*sent: str) -> Any:
+    """Answer with a stream of just these events."""
+
+    def reply(exchange: Exchange) -> None:
+        exchange.begin_stream()
+        for event in sent:
+            exchange.event(event)
+        exchange.end_stream()
+
+    return reply
+
+
+STOP = chunk([{"index": 0, "delta": {}, "finish_reason": "stop"}])
+STOP_AND_USAGE = chunk([{"index": 0, "delta": {}, "finish_reason": "stop"}], usage=USAGE)
+ASKED = {"index": 0, "id": "1", "type": "function", "function": {"name": "ping", "arguments": ""}}
+
+
+@pytest.mark.parametrize(
+    "content", [delta(content="The "), delta(tool_calls=[ASKED])], ids=["text", "tool call"]
+)
+def test_the_first_token_is_the_first_content(content, clocked_handler, clock, memory_sink):
+    """Not a chunk without choices, as Azure sends first, one with a role, or an empty text."""
+    reply = events(chunk([]), delta(role="assistant"), delta(content=""), content, STOP)
+    with serving(reply) as server:
+        chat = model(server.url, stream_usage=False)
+        for _ in chat.stream("Ask", {"callbacks": [clocked_handler]}):
+            clock.advance(1000)
+    (record,) = memory_sink.records
+    assert record.ttft_ms == 3000
+
+
+def test_a_stream_of_nothing_has_no_first_token(ask, store):
+    with serving(events(delta(role="assistant"), STOP_AND_USAGE)) as server:
+        ask(model(server.url, streaming=True, stream_usage=True))
+    assert found(store) == [answered()]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        (delta(content="42"), STOP_AND_USAGE, chunk([], usage=USAGE)),
+        (delta(content="42"), STOP, STOP_AND_USAGE),
+        (delta(content="42"), STOP, chunk([], usage=USAGE), chunk([], usage=USAGE)),
+        (
+            chunk([], usage={**USAGE, "completion_tokens": 0, "total_tokens": 12}),
+            chunk([{"index": 0, "delta": {"content": "42"}}], usage={**USAGE, "total_tokens": 13}),
+            STOP_AND_USAGE,
+        ),
+        (chunk([]), delta(content="42"), chunk([]), chunk([], usage=None), STOP_AND_USAGE),
+    ],
+    ids=["with the end and after it", "two ends", "twice after it", "with each", "no choices"],
+)
+def test_usage_that_a_server_repeats_counts_once(sent, ask, store, handler):
+    with serving(events(*sent)) as server:
+        ask(model(server.url, streaming=True, stream_usage=True))
+    assert found(store) == [answered(ttft=True)]
+    assert totals(store) == (19, 0)
+    assert handler.stats.failures == 0
+
+
+def test_an_answer_that_was_cut_off_says_so(ask, store):
+    end = chunk([{"index": 0, "delta": {}, "finish_reason": "length"}], usage=USAGE)
+    with serving(events(delta(content="The "), end)) as server:
+        ask(model(server.url, streaming=True, stream_usage=True))
+    assert found(store) == [answered(ttft=True, finish_reason="length")]
+
+
+def test_a_stream_that_a_server_ends_early_has_no_reason_to_end(ask, store):
+    with serving(events(delta(content="The "))) as server:
+        ask(model(server.url, streaming=True, stream_usage=True))
+    (one,) = found(store)
+    assert "finish_reason" not in one.records[0]
+    assert one.status == "success"
+
+
 # -- what did not come --------------------------------------------------------------------------
 
 
@@ -186,13 +272,49 @@ def test_a_refused_connection(ask, store):
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
         with pytest.raises(openai.APIConnectionError) as raised:
             ask(model(url))
-    assert found(store) == [failed(raised.value, "Connection error.")]
+    said = f"Connection error. [Errno {errno.ECONNREFUSED}] Connection refused"
+    assert found(store) == [failed(raised.value, said)]
+
+
+def test_a_connection_that_is_reset(ask, store):
+    with serving(Exchange.hang_up) as server, pytest.raises(openai.APIConnectionError) as raised:
+        ask(model(server.url))
+    said = f"Connection error. [Errno {errno.ECONNRESET}] Connection reset by peer"
+    assert found(store) == [failed(raised.value, said)]
+
+
+def test_a_server_that_leaves_without_an_answer(ask, store):
+    def leave(exchange: Exchange) -> None:
+        exchange.close_connection = True
+
+    with serving(leave) as server, pytest.raises(openai.APIConnectionError) as raised:
+        ask(model(server.url))
+    said = "Connection error. (RemoteProtocolError)"
+    assert found(store) == [failed(raised.value, said)]
+
+
+def test_a_host_that_nobody_knows(ask, store):
+    with pytest.raises(openai.APIConnectionError) as raised:
+        ask(model("http://no-such-host.invalid/v1"))
+    (one,) = found(store)
+    # What the resolver says differs from system to system.
+    assert re.fullmatch(
+        rf"{type(raised.value).__name__}: Connection error\. \[Errno -\d+\] .+", one.error
+    )
+
+
+def test_a_key_that_no_header_may_hold_is_not_told(ask, store):
+    """The client refuses it with a text that repeats it, as the cause of a harmless error."""
+    with serving(answers("42")) as server, pytest.raises(openai.APIConnectionError) as raised:
+        ask(model(server.url, default_headers={"X-Secret": f"{HEADER}\n"}))
+    said = "Connection error. (LocalProtocolError)"
+    assert found(store) == [failed(raised.value, said)]
 
 
 def test_a_server_that_does_not_answer_in_time(ask, store):
     with serving(never) as server, pytest.raises(openai.APITimeoutError) as raised:
         ask(model(server.url, timeout=0.2))
-    assert found(store) == [failed(raised.value, "Request timed out.")]
+    assert found(store) == [failed(raised.value, "Request timed out. (ReadTimeout)")]
     (record,) = store.records(by_job(store)[0].commis_id).items
     assert record.end_us - record.start_us >= 200_000
 
@@ -231,20 +353,20 @@ class Streaming(RunnableLambda):
 
 @pytest.mark.parametrize("read_by", [lambda chat: chat, Streaming], ids=["invoke", "stream"])
 @pytest.mark.parametrize(
-    ("then", "tokens"),
+    ("then", "tokens", "cause"),
     [
-        (broken_off, {}),
-        (broken_off_after_usage, TOKENS),
-        (stalled, {}),
-        (told_of_an_error, {}),
+        (broken_off, {}, f" [Errno {errno.ECONNRESET}] Connection reset by peer"),
+        (broken_off_after_usage, TOKENS, f" [Errno {errno.ECONNRESET}] Connection reset by peer"),
+        (stalled, {}, " (ReadTimeout)"),
+        (told_of_an_error, {}, ""),
     ],
 )
-def test_a_stream_that_does_not_end(read_by, then, tokens, ask, store):
+def test_a_stream_that_does_not_end(read_by, then, tokens, cause, ask, store):
     """The tokens that had arrived are told; which model served, OpenAI's client says at the end."""
     reply = streams("The ", "answer", then=then)
     with serving(reply) as server, pytest.raises(Exception) as raised:  # noqa: PT011
         ask(read_by(model(server.url, streaming=True, stream_usage=True, timeout=0.5)))
-    said = str(raised.value)
+    said = str(raised.value) + cause
     assert found(store) == [failed(raised.value, said, ttft=True, **tokens)]
     assert totals(store) == (19 if tokens else 0, 0)
 

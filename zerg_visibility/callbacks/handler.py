@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn, Self
 from uuid import UUID
 
 from langgraph.callbacks import GraphCallbackHandler, GraphInterruptEvent
@@ -30,8 +30,10 @@ from zerg_visibility.clock import SYSTEM_CLOCK, Clock, never_failing
 from zerg_visibility.errortext import ERROR_MAX, error_text
 from zerg_visibility.faults import FaultLog
 from zerg_visibility.redaction import Redact, safely
+from zerg_visibility.settings import root_is_set
 from zerg_visibility.sinks.base import Sink
 from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.store.nowhere import NowhereStore
 from zerg_visibility.words import one_line
 
 
@@ -45,8 +47,10 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
 
     Args:
         store: Where the concierge's own records go, and those of commis whose node names no store
-            of its own; CommisStore() if none is given.
-        sinks: Taken as well as the built-in files and log lines.
+            of its own. If none is given it is CommisStore(); but where `sinks` are given and no
+            $ZERG_VISIBILITY_ROOT is set, nothing is kept on disk and records go to the sinks and
+            the log alone. Pass `store=CommisStore()` to have files as well.
+        sinks: Where records go beside files and log lines, such as `[MemorySink()]`.
         logger: Where Tier 3 lines go; the `zerg_visibility` logger if none is given.
         redact: Applied to every text before it is stored or logged, where a commis has no such
             function of its own.
@@ -78,7 +82,10 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         given: object = sinks
         are_sinks = isinstance(given, Sequence) and all(isinstance(sink, Sink) for sink in given)
         expect("sinks", sinks, are_sinks, "a list of objects with emit, flush and close")
-        self.store = store if store is not None else CommisStore()
+        if store is None:
+            # Who gives a sink of their own has said where records are to go.
+            store = NowhereStore() if sinks and not root_is_set() else CommisStore()
+        self.store = store
         self.faults = FaultLog(logger)
         self.clock = never_failing(clock, lambda error: self.faults.note("read the clock", error))
         self.raise_error = raise_error
@@ -86,6 +93,31 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         self._recorder = Recorder(self.faults, logger, sinks)
         self.tracker = Tracker(self.store, self.redact, self._recorder, self.faults, self.clock)
         """Knows which runs are open; the seam for commis nodes, not for users."""
+
+    def __repr__(self) -> str:
+        root = str(self.store.root) if self.store.keeps_files else None
+        counts = f"records={self._recorder.records}, open_runs={self.open_runs}"
+        return f"VisibilityCallbackHandler(store={root!r}, {counts})"
+
+    def __copy__(self) -> Self:
+        """Give the handler itself: two could not share what is open."""
+        return self
+
+    def __deepcopy__(self, _: object) -> Self:
+        """Give the handler itself, also in a copy of a config."""
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a VisibilityCallbackHandler cannot be pickled, since it follows the runs of one "
+            f"process; make one in each process, with the same store: "
+            f"VisibilityCallbackHandler({self.store!r})"
+        )
+
+    @property
+    def parent_run_id(self) -> UUID:
+        """What LangChain asks for where it was given this handler instead of a list of handlers."""
+        raise AttributeError('callbacks must be a list: write config={"callbacks": [handler]}')
 
     # These hooks are not used; without the flags LangChain would call them all the same.
     # `ignore_agent` must stay False: LangChain's dispatch of tool events depends on it.
@@ -209,16 +241,15 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
 
     def on_llm_new_token(
         self,
-        token: Any,  # noqa: ARG002 - LangChain's signature
+        token: Any,
         *,
         run_id: UUID,
         chunk: Any = None,
         **_: Any,
     ) -> None:
-        """Note when the first token came, and usage: under `invoke` errors do not repeat it."""
+        """Note when the first content came, and usage: under `invoke` errors do not repeat it."""
         try:
-            message = getattr(chunk, "message", None)
-            self.tracker.note_token(run_id.int, getattr(message, "usage_metadata", None))
+            self.tracker.note_chunk(run_id.int, token, getattr(chunk, "message", None))
         except Exception as failure:
             self._failed("handle on_llm_new_token", failure)
 
@@ -226,7 +257,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         """Note when the first content came, under LangGraph's version 3 of streaming."""
         try:
             if isinstance(event, dict) and event.get("event") == "content-block-delta":
-                self.tracker.note_token(run_id.int)
+                self.tracker.note_chunk(run_id.int, "content", None)
         except Exception as failure:
             self._failed("handle on_stream_event", failure)
 
@@ -241,7 +272,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
                 except Exception as failure:  # an odd answer must not cost its record
                     self._failed("read a model's answer", failure)
                     answer = Answer()
-                self._recorder.llm_call(call, ended_ns, answer, None)
+                self._recorder.llm_call(call, ended_ns, with_usage(answer, call.usage), None)
                 self.tracker.end_if_root(call)
         except Exception as failure:
             self._failed("handle on_llm_end", failure, dropped=1)

@@ -79,6 +79,7 @@ class Recorder(Locked):
             ttft_ms=ttft_ms,
             requested_model=call.name,
             cache_hit=answer.cache_hit or None,
+            finish_reason=call.shown(answer.finish_reason),
             success=error is None,
             error=error,
             node=call.node,

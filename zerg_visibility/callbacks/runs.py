@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeAlias
 from uuid import UUID, uuid4
 
-from zerg_visibility.callbacks.usage import Answer
+from zerg_visibility.callbacks.usage import Answer, SeenUsage
 from zerg_visibility.clock import format_for_name
 from zerg_visibility.journal import Journal
 from zerg_visibility.records import CommisRunRecord, Record
@@ -214,7 +214,7 @@ class OpenCall(OpenRun):
         """Whether the node around it was cancelled, and it must have been so with it."""
         self.schemas: frozenset[str] = frozenset()
         """Output schemas that the model answers as if they were tools."""
-        self.usage: Any = None
+        self.usage: SeenUsage | None = None
         """Usage that chunks told so far; counts if the call ends without telling it itself."""
         self.answer: Answer | None = None
         """What had arrived when it was cancelled."""

@@ -6,16 +6,16 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from langchain_core.messages.ai import add_usage
 from langgraph.errors import GraphInterrupt, NodeTimeoutError
 
 from zerg_visibility.callbacks.concierge import ConciergeFiles
+from zerg_visibility.callbacks.content import has_content
 from zerg_visibility.callbacks.context import ambient_run_id, current_commis
 from zerg_visibility.callbacks.recorder import Recorder
 from zerg_visibility.callbacks.runs import CommisContext, OpenCall, OpenRun, RootRun, RunId
 from zerg_visibility.callbacks.starts import node_attempt, retry_attempt
 from zerg_visibility.callbacks.table import RunTable
-from zerg_visibility.callbacks.usage import Answer, with_usage
+from zerg_visibility.callbacks.usage import Answer, see_usage, with_usage
 from zerg_visibility.clock import Clock
 from zerg_visibility.faults import FaultLog
 from zerg_visibility.journal import Journal
@@ -191,15 +191,24 @@ class Tracker(Locked):
         call.start_us += (now_ns - call.start_ns) // 1000
         call.start_ns = now_ns
 
-    def note_token(self, run_id: RunId, usage: Any = None) -> None:
-        """Note when the first token of a model came, and the usage that a chunk told."""
+    def note_chunk(self, run_id: RunId, token: Any, message: Any) -> None:
+        """Note when the first content of a model came, and the usage that a chunk told.
+
+        This runs for every streamed token: after the first only usage is looked at.
+
+        Args:
+            run_id: The call.
+            token: What LangChain passes as the new token.
+            message: The chunk's message, if it has one.
+        """
         call = self._runs.get_call(run_id)
         if call is None:
             return
-        if call.first_token_ns is None:
+        if call.first_token_ns is None and has_content(token, message):
             call.first_token_ns = self._clock.monotonic_ns()
+        usage = getattr(message, "usage_metadata", None)
         if usage:
-            call.usage = add_usage(call.usage, usage)
+            call.usage = see_usage(call.usage, usage)
 
     def take(self, run_id: RunId) -> OpenCall | None:
         """Take out a call that has ended; None, and counted, if it was closed before."""

@@ -1,4 +1,4 @@
-"""What a model's answer says of itself: the served model, token counts, whether it asks for tools.
+"""What a model's answer says of itself: who served it, token counts, why it ends, tools asked for.
 
 Pure functions over langchain-core's LLMResult.
 """
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages.ai import add_usage
 from langchain_core.outputs import Generation, LLMResult
 
 
@@ -29,6 +30,23 @@ TOKENS_MAX = 10**12
 """A count beyond it is a mistake of the server's, and would spoil every sum that it enters."""
 
 
+_FINISH_REASONS = ("finish_reason", "stop_reason", "stopReason", "done_reason")
+"""What OpenAI, Anthropic, Bedrock and Ollama call it."""
+
+
+class SeenUsage(NamedTuple):
+    """Usage that the chunks of a stream told so far.
+
+    Args:
+        counts: As langchain-core's UsageMetadata.
+        told_again: Whether a chunk repeated what an earlier one had told. langchain-core adds up
+            chunks, so that the finished message is wrong then.
+    """
+
+    counts: Any
+    told_again: bool = False
+
+
 class Answer(NamedTuple):
     """What is known of one answer.
 
@@ -38,12 +56,15 @@ class Answer(NamedTuple):
         cache_hit: Whether LangChain's cache answered; the provider was not called then, and the
             usage that langchain-core repeats from the first call was not spent again.
         tool_names: The tools that the model asks for, invalid calls among them.
+        finish_reason: Why the answer ends where it does, in the provider's word; a stream that was
+            broken off has none.
     """
 
     served_model: str | None = None
     usage: Usage = NO_USAGE
     cache_hit: bool = False
     tool_names: tuple[str, ...] = ()
+    finish_reason: str | None = None
 
 
 def read_answer(response: Any) -> Answer:
@@ -65,29 +86,54 @@ def read_answer(response: Any) -> Answer:
         return Answer(
             served_model=_text(llm_output.get("model_name")) or _info(first, "model_name"),
             usage=_from_llm_output(llm_output),
+            finish_reason=_info(first, "finish_reason"),
         )
     details = _mapping(message.response_metadata)
     found = _mapping(getattr(message, "usage_metadata", None))
     # langchain-core marks an answer from its cache so; langchain_core/language_models/chat_models.
     cache_hit = found.get("total_cost") == 0 and not llm_output
     usage = _from_metadata(found) if found else _from_llm_output(llm_output)
+    served = (
+        _text(details.get("model_name"))
+        or _text(details.get("model"))
+        or _text(llm_output.get("model_name"))
+    )
+    finish = _finish_reason(details) or _info(first, "finish_reason")
+    if finish is not None and (once := _halved(finish)) is not None:
+        # A server ended its stream twice, and langchain-core has put the texts of both together.
+        finish, served = once, served and (_halved(served) or served)
     return Answer(
-        served_model=(
-            _text(details.get("model_name"))
-            or _text(details.get("model"))
-            or _text(llm_output.get("model_name"))
-        ),
+        served_model=served,
         usage=NO_USAGE if cache_hit else usage,
         cache_hit=cache_hit,
         tool_names=_tool_names(message),
+        finish_reason=finish,
     )
 
 
-def with_usage(answer: Answer, seen: Any) -> Answer:
-    """Add the usage that a stream's chunks told, if the answer itself tells none."""
-    if not seen or answer.usage != NO_USAGE or answer.cache_hit:
+def see_usage(seen: SeenUsage | None, usage: Any) -> SeenUsage:
+    """Take in the usage that one more chunk tells.
+
+    Chunks should tell what is new, to be added up. Some servers tell all so far with each of them,
+    or the same at the end twice; the tokens of the prompt, which cannot be new again, give it away.
+
+    Args:
+        seen: What the chunks before it told.
+        usage: The chunk's own.
+    """
+    if seen is None:
+        return SeenUsage(_mapping(usage))
+    prompt = _mapping(usage).get("input_tokens")
+    if prompt and prompt == seen.counts.get("input_tokens"):
+        return SeenUsage(usage, told_again=True)
+    return SeenUsage(add_usage(seen.counts, usage), seen.told_again)
+
+
+def with_usage(answer: Answer, seen: SeenUsage | None) -> Answer:
+    """Add the usage that a stream's chunks told, if the answer tells none or a wrong one."""
+    if seen is None or answer.cache_hit or (answer.usage != NO_USAGE and not seen.told_again):
         return answer
-    return answer._replace(usage=_from_metadata(_mapping(seen)))
+    return answer._replace(usage=_from_metadata(_mapping(seen.counts)))
 
 
 def _from_metadata(found: Mapping[str, Any]) -> Usage:
@@ -143,6 +189,19 @@ def _count(value: Any) -> int | None:
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def _finish_reason(details: Mapping[str, Any]) -> str | None:
+    for name in _FINISH_REASONS:
+        if (found := details.get(name)) is not None:
+            return _text(found)
+    return None
+
+
+def _halved(text: str) -> str | None:
+    """Give half of a text that is the same twice; None if it is not."""
+    half = text[: len(text) // 2]
+    return half if half + half == text else None
 
 
 def _info(first: Generation | None, name: str) -> str | None:

@@ -311,7 +311,7 @@ class Dossier(Locked):
     def _open_journal(self, numbers: OutputNumbers | None = None) -> None:
         self._on_disk = True
         folder = self._store.folder(self.commis_id)
-        if "tool_outputs" not in self._capture:
+        if "tool_outputs" not in self._capture or not self._store.keeps_files:
             numbers = None
         elif numbers is None:
             numbers = OutputNumbers(folder / layout.TOOL_CALLS)

@@ -203,7 +203,7 @@ def _find_handler(
                 parent_run_id = callbacks.parent_run_id.int
             handlers = callbacks.handlers
         else:
-            handlers = callbacks or []
+            handlers = callbacks if isinstance(callbacks, list) else []
         if found is None:
             found = next((h for h in handlers if isinstance(h, VisibilityCallbackHandler)), None)
     if found is not None:

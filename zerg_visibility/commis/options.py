@@ -69,9 +69,6 @@ class CommisOptions:
         )
         capture: object = self.capture
         is_capture = isinstance(capture, Collection) and not isinstance(capture, str)
-        expect(
-            "capture",
-            capture,
-            is_capture and all(part in CAPTURES for part in self.capture),
-            f"a collection of {', '.join(CAPTURES)}",
-        )
+        expect("capture", capture, is_capture, f"a collection of {', '.join(CAPTURES)}")
+        for part in self.capture:
+            expect("each part of capture", part, part in CAPTURES, f"one of {', '.join(CAPTURES)}")

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from zerg_visibility.clock import format_for_name
 from zerg_visibility.errors import (
@@ -33,6 +33,7 @@ from zerg_visibility.store.jobs import JobNumbers
 from zerg_visibility.store.keys import RunKeys
 from zerg_visibility.store.metadata import METADATA_MAX_BYTES, CommisMetadata
 from zerg_visibility.store.reading import LinesRead, open_calls, read_records, read_starts
+from zerg_visibility.store.recent import RecentCommis
 from zerg_visibility.store.system import absolute, posix
 from zerg_visibility.store.unreadable import stub
 
@@ -58,11 +59,15 @@ class CommisStore:
             and write.
     """
 
+    keeps_files = True
+    """Whether anything is written; see NowhereStore."""
+
     def __init__(self, root: str | os.PathLike[str] | None = None, *, mode: int | None = None):
         self.root = _checked_root(root if root is not None else default_root())
         if mode is not None:
             _check_mode(mode)
         self.modes = FileModes.for_files(mode)
+        self._mode = mode
         self._narrowed = mode is not None
         self._folders = CommisFolders(self.root, self.modes)
         self._jobs = JobNumbers(self.root, self.modes)
@@ -70,6 +75,10 @@ class CommisStore:
 
     def __repr__(self) -> str:
         return f"CommisStore({str(self.root)!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Locks cannot be pickled. The other process finds everything else on disk.
+        return _open_store, (self.root, self._mode)
 
     # -- finding ---------------------------------------------------------------------------------
 
@@ -92,21 +101,27 @@ class CommisStore:
             raise CommisNotFoundError(f"no commis {str(job)[:80]!r} in {self.root}")
         return commis_id
 
-    def folder(self, commis_id: str) -> Path:
-        """Give a commis's directory, whether it exists or not.
+    def folder(self, job: str | int) -> Path:
+        """Give a commis's directory; that of a commis id, whether it exists or not.
+
+        Args:
+            job: A commis id, or a job id such as 7 or "7"; so in all that follows.
 
         Raises:
-            ValueError: The id is not one that a store makes.
+            CommisNotFoundError: There is no such job, or it is not an id that a store makes.
         """
-        return layout.commis_dir(self.root, commis_id)
+        if not (isinstance(job, str) and layout.is_own_id(job)):
+            job = self.find(job)
+        return self.root / layout.COMMIS / job
 
-    def metadata(self, commis_id: str) -> CommisMetadata:
+    def metadata(self, job: str | int) -> CommisMetadata:
         """Read what is known of a commis; one whose process is gone reads as `lost`.
 
         Raises:
+            CommisNotFoundError: There is no such commis.
             MetadataUnreadableError: metadata.json is missing or is not valid.
         """
-        return self.written_metadata(commis_id).seen_now()
+        return self.written_metadata(self.find(job)).seen_now()
 
     def written_metadata(self, commis_id: str) -> CommisMetadata:
         """Read metadata.json as it stands, without asking whether the process is still there.
@@ -135,7 +150,7 @@ class CommisStore:
             job_id: The number under which it was found, which decides over what the file says.
         """
         try:
-            found = self.metadata(commis_id)
+            found = self.written_metadata(commis_id).seen_now()
         except MetadataUnreadableError as error:
             return stub(self.folder(commis_id), commis_id, job_id, str(error))
         return found if job_id is None else replace(found, job_id=job_id)
@@ -147,11 +162,12 @@ class CommisStore:
         since_us: int | None = None,
         owner: str | None = None,
         any_owner: bool = True,
-    ) -> Iterator[CommisMetadata]:
+    ) -> RecentCommis:
         """Yield commis from the newest job to the oldest, at a cost per commis yielded or skipped.
 
-        A commis whose metadata.json cannot be read is yielded as `lost`, with the reason as its
-        error. One whose job file this user may not read cannot be told, and is left out.
+        What it gives shows itself as a table of the first. A commis whose metadata.json cannot be
+        read is yielded as `lost`, with the reason as its error. One whose job file this user may
+        not read cannot be told, and is left out.
 
         Args:
             status: Only those that stand so.
@@ -160,8 +176,17 @@ class CommisStore:
             any_owner: Whether to show all owners' commis, which is for operators.
 
         Raises:
-            OSError: This user may not read which jobs there are.
+            OSError: This user may not read which jobs there are; raised when it is iterated.
         """
+        return RecentCommis(lambda: self._recent(status, since_us, owner, any_owner))
+
+    def _recent(
+        self,
+        status: CommisStatus | None,
+        since_us: int | None,
+        owner: str | None,
+        any_owner: bool,
+    ) -> Iterator[CommisMetadata]:
         too_old = 0
         for job_id in range(self.newest_job(), 0, -1):
             try:
@@ -194,19 +219,26 @@ class CommisStore:
 
     # -- reading ---------------------------------------------------------------------------------
 
-    def result(self, commis_id: str) -> str | None:
-        """Read a commis's result; None if it left none."""
+    def result(self, job: str | int) -> str | None:
+        """Read a commis's result; None if it left none.
+
+        Raises:
+            CommisNotFoundError: There is no such commis; so in all that follows, but for files of a
+                commis id, which a commis deleted meanwhile has none of.
+        """
         try:
-            return read_artifact(self.folder(commis_id), layout.RESULT).decode("utf-8", "replace")
+            data = read_artifact(self.folder(self.find(job)), layout.RESULT)
         except FileNotInCommisError:
             return None
+        return data.decode("utf-8", "replace")
 
-    def records(self, commis_id: str) -> LinesRead[Record]:
+    def records(self, job: str | int) -> LinesRead[Record]:
         """Read a commis's metrics.jsonl."""
-        return read_records(self.folder(commis_id) / layout.METRICS)
+        return read_records(self.folder(self.find(job)) / layout.METRICS)
 
-    def calls_in_flight(self, commis_id: str) -> tuple[CallStart, ...]:
+    def calls_in_flight(self, job: str | int) -> tuple[CallStart, ...]:
         """Give the calls that began and have no record, of a commis that has not ended."""
+        commis_id = self.find(job)
         try:
             metadata = self.written_metadata(commis_id)
         except MetadataUnreadableError:
@@ -214,25 +246,25 @@ class CommisStore:
         starts = read_starts(self.folder(commis_id) / layout.STARTED)
         return open_calls(starts.items, self.records(commis_id).items, metadata).in_flight
 
-    def open_file(self, commis_id: str, file_path: str) -> BinaryIO:
+    def open_file(self, job: str | int, file_path: str) -> BinaryIO:
         """Open a file of a commis by an untrusted name.
 
         Raises:
             FileNotInCommisError: There is no such regular file in its directory.
         """
-        return open_artifact(self.folder(commis_id), file_path)
+        return open_artifact(self.folder(job), file_path)
 
-    def files(self, commis_id: str) -> list[str]:
+    def files(self, job: str | int) -> list[str]:
         """Name the files of a commis, relative to its directory."""
-        return list_artifacts(self.folder(commis_id))
+        return list_artifacts(self.folder(job))
 
-    def last_sign_of_life(self, commis_id: str) -> int | None:
+    def last_sign_of_life(self, job: str | int) -> int | None:
         """Give the newest modification of a commis's files, in microseconds since 1970."""
+        folder = self.folder(job)
         newest = 0
-        for name in self.files(commis_id):
+        for name in list_artifacts(folder):
             try:
-                modified_ns = posix.stat(self.folder(commis_id) / name).st_mtime_ns
-                newest = max(newest, modified_ns // 1000)
+                newest = max(newest, posix.stat(folder / name).st_mtime_ns // 1000)
             except OSError:
                 continue
         return newest or None
@@ -341,6 +373,10 @@ class CommisStore:
             folder = self.root / name
             if folder.is_dir():
                 folder.chmod(folder.stat().st_mode & 0o777 & self.modes.folder)
+
+
+def _open_store(root: Path, mode: int | None) -> CommisStore:
+    return CommisStore(root, mode=mode)
 
 
 def _checked_root(root: object) -> Path:

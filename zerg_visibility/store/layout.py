@@ -57,11 +57,10 @@ def is_own_id(text: str) -> bool:
 
 def job_number(text: str | int) -> int | None:
     """Read a job id; None if it is not a plain positive number."""
-    if isinstance(text, bool):
-        return None
-    if isinstance(text, int):
+    # Annotations hold nobody to them, and True is an int as well.
+    if type(text) is int:
         return text if 0 < text < 10**18 else None
-    return int(text) if _JOB_ID.match(text) else None
+    return int(text) if isinstance(text, str) and _JOB_ID.match(text) else None
 
 
 def commis_dir(root: Path, commis_id: str) -> Path:

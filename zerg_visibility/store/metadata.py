@@ -21,6 +21,7 @@ from zerg_visibility.records import (
 from zerg_visibility.store.liveness import ProcessMark
 from zerg_visibility.store.runs import SegmentRun
 from zerg_visibility.typed import checked_fields
+from zerg_visibility.words import duration
 
 SCHEMA_VERSION = 1
 
@@ -128,7 +129,7 @@ class RunningTotals:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CommisMetadata:
     """One commis as the concierge and the operator know it.
 
@@ -190,6 +191,10 @@ class CommisMetadata:
     totals: CommisTotals = field(default_factory=CommisTotals)
     dropped_records: int = 0
     schema_version: int = SCHEMA_VERSION
+
+    def __repr__(self) -> str:
+        took = "" if self.duration_ms is None else f", {duration(self.duration_ms)}"
+        return f"<commis job {self.job_id}, {self.commis_id}: {self.status}{took}>"
 
     @property
     def started_us(self) -> int | None:

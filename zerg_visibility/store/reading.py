@@ -12,6 +12,7 @@ import orjson
 from zerg_visibility.records import CallStart, Record, record_from_dict
 from zerg_visibility.store.artifacts import open_artifact
 from zerg_visibility.store.metadata import CommisMetadata
+from zerg_visibility.words import counted
 
 MAX_LINE_BYTES = 10_000_000
 """A longer line is counted as unreadable instead of being loaded."""
@@ -21,7 +22,7 @@ ItemT = TypeVar("ItemT")
 
 @dataclass(frozen=True, slots=True)
 class LinesRead(Generic[ItemT]):
-    """The content of a JSONL file.
+    """The content of a JSONL file; iterating, `len()` and indexing go to its items.
 
     Args:
         items: What could be read, in the order of the file.
@@ -34,6 +35,19 @@ class LinesRead(Generic[ItemT]):
     unreadable: int = 0
     torn: bool = False
     problem: str | None = None
+
+    def __iter__(self) -> Iterator[ItemT]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> ItemT:
+        return self.items[index]
+
+    def __repr__(self) -> str:
+        said = "" if self.remark is None else f". {self.remark}"
+        return f"<{counted(len(self.items), 'line')} read{said}>"
 
     @property
     def remark(self) -> str | None:

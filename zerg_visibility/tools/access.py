@@ -90,7 +90,7 @@ class ConciergeView:
             raise self._job_not_found(job) from None
         number = job_number(wanted)
         try:
-            metadata = self.store.metadata(commis_id)
+            metadata = self.store.written_metadata(commis_id).seen_now()
         except MetadataUnreadableError:
             if not self._sees_unreadable():
                 raise self._job_not_found(job) from None
