@@ -203,6 +203,20 @@ def test_the_time_in_which_no_call_ran_overlaps_with_nothing(store, make):
     assert "overlapping" not in text
 
 
+@pytest.mark.parametrize("reason", ["length", "max_tokens", "MAX_TOKENS"])
+def test_an_answer_that_was_cut_off_says_so(store, make, reason):
+    make(
+        records=lambda t: [
+            llm(t, 5, finish_reason="stop", phase="initial"),
+            llm(t + SECOND, 5, finish_reason=reason, phase="late"),
+        ]
+    )
+    text = shown(store)
+    assert row(text, "cut off") == "cut off    1 LLM call at the token limit"
+    assert row(text, "gpt-5-mini cut off late")
+    assert row(text, "gpt-5-mini initial")
+
+
 def test_child_jobs_are_named_and_added_up(store, make):
     child = make(records=lambda t: [llm(t, 1000), tool(t + SECOND, 5)], name="checker")
     make(

@@ -212,6 +212,11 @@ def test_texts_are_cut_on_a_terminal_and_whole_in_a_pipe(store, make):
     assert [line.endswith(error) for line in replayed(store)] == [False, True, True]
 
 
+def test_an_answer_that_was_cut_off_says_so(store, make):
+    make(records=lambda t: [llm(t, 5, finish_reason="length")])
+    assert "5ms  cut off  1,234 tokens" in replayed(store)[1]
+
+
 def test_a_retry_says_so(store, make):
     make(
         records=lambda t: [

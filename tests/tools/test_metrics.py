@@ -228,5 +228,12 @@ def test_retries_are_named(desk: Desk):
     assert "Failed: gpt-5-mini try 2: E: busy" in lines
 
 
+def test_answers_that_were_cut_off_are_counted(desk: Desk):
+    reasons = ("stop", "length", "max_tokens", "MAX_TOKENS", "tool_calls", None)
+    calls = tuple(llm(0, 5, finish_reason=reason) for reason in reasons)
+    desk.commis(duration_ms=5, records=calls)
+    assert "Cut off at the token limit: 3 LLM calls." in metrics(desk).splitlines()
+
+
 def test_nothing_is_promised_that_nothing_gives(desk: Desk):
     assert "cost" not in desk.tool("get_commis_metrics").description.lower()

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from zerg_visibility.records import CommisRunRecord, LLMCallRecord, Record, ToolCallRecord
 from zerg_visibility.store.metadata import CommisTotals
 
+CUT_OFF = frozenset({"length", "max_tokens", "MAX_TOKENS"})
+"""What providers give as the reason why an answer ends that reached its limit of tokens."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
@@ -71,6 +74,11 @@ class Timeline:
         """The failed calls, by start."""
         return tuple(call for call in self.calls if not call.success)
 
+    @property
+    def cut_off(self) -> int:
+        """How many answers ended at a limit of tokens, and so may lack their end."""
+        return sum(is_cut_off(call) for call in self.calls)
+
     def slowest(self, count: int) -> tuple[LLMCallRecord | ToolCallRecord, ...]:
         """Give the slowest calls, slowest first."""
         ranked = sorted(self.calls, key=lambda call: call.start_us - call.end_us)
@@ -115,6 +123,11 @@ def call_name(call: LLMCallRecord | ToolCallRecord) -> str:
 def try_text(call: LLMCallRecord | ToolCallRecord) -> str:
     """Say that a call is a retry: `try 2`; nothing of a first attempt."""
     return f"try {call.attempt}" if call.attempt is not None and call.attempt > 1 else ""
+
+
+def is_cut_off(call: LLMCallRecord | ToolCallRecord) -> bool:
+    """Say whether a call is an answer that ended at a limit of tokens."""
+    return isinstance(call, LLMCallRecord) and call.finish_reason in CUT_OFF
 
 
 def union_us(intervals: Iterable[tuple[int, int]]) -> int:

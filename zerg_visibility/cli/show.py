@@ -182,6 +182,9 @@ def _totals(view: CommisView, room: int | None) -> Iterator[Text]:
     if totals.calls_without_usage:
         calls_text = counted(totals.calls_without_usage, "LLM call")
         yield _field("", f"{calls_text} came without a token count", "yellow")
+    if times.cut_off:
+        cut_off = counted(times.cut_off, "LLM call")
+        yield _field("cut off", f"{cut_off} at the token limit", "yellow")
     if totals.cost_usd is not None:
         yield _field("cost", money(totals.cost_usd))
     if view.below.commis:

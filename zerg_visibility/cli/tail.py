@@ -18,7 +18,7 @@ from zerg_visibility.analysis.follow import (
     News,
     RecordSeen,
 )
-from zerg_visibility.analysis.timeline import call_name, try_text
+from zerg_visibility.analysis.timeline import call_name, is_cut_off, try_text
 from zerg_visibility.cli.options import is_there, json_option, root_option
 from zerg_visibility.cli.output import (
     STATUS_STYLES,
@@ -161,6 +161,8 @@ def _record_parts(record: Record, width: int | None) -> list[tuple[str, str]]:
         return [("commis", "magenta"), (name, ""), (took, ""),
                 (record.status, STATUS_STYLES.get(record.status, "")), *error]  # fmt: skip
     outcome = ("ok", "green") if record.success else ("failed", "red")
+    if record.success and is_cut_off(record):
+        outcome = ("cut off", "yellow")
     if not isinstance(record, LLMCallRecord):
         name = _label(clean(call_name(record), 60), try_text(record), "", width)
         return [("tool  ", "green"), (name, ""), (took, ""), outcome, *error]

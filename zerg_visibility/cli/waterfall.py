@@ -9,7 +9,7 @@ from typing import Literal
 from rich.text import Text
 
 from zerg_visibility.analysis.commis import CommisNow
-from zerg_visibility.analysis.timeline import call_name, try_text
+from zerg_visibility.analysis.timeline import call_name, is_cut_off, try_text
 from zerg_visibility.cli.output import clean, folded, labelled, length
 from zerg_visibility.cli.scale import Scale, waits_to_fold
 from zerg_visibility.records import CallStart, CommisRunRecord, LLMCallRecord, Record
@@ -34,7 +34,8 @@ class Row:
     Args:
         kind: What it is, which gives the bar its colour.
         name: Model, tool or nested commis.
-        mark: Which of that name it is: `try 2` of a retry, the job of a nested commis.
+        mark: Which of that name it is: `try 2` of a retry, `cut off` at a limit of tokens, the job
+            of a nested commis.
         note: A lesser word on it: the phase of an LLM call.
         start_us: Microseconds since 1970.
         end_us: The same; for a call without an end, as far as it is known to have run.
@@ -107,7 +108,7 @@ def _finished(record: Record) -> Row:
     return Row(
         kind="llm" if is_llm else "tool",
         name=clean(call_name(record), 80),
-        mark=try_text(record),
+        mark=f"{try_text(record)}{' cut off' if is_cut_off(record) else ''}".strip(),
         note=clean(record.phase or "", 20) if isinstance(record, LLMCallRecord) else "",
         start_us=record.start_us,
         end_us=record.end_us,

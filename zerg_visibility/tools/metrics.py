@@ -6,7 +6,6 @@ from zerg_visibility import words
 from zerg_visibility.analysis.commis import CommisNow
 from zerg_visibility.analysis.timeline import Timeline, call_name, try_text
 from zerg_visibility.records import LLMCallRecord, ToolCallRecord
-from zerg_visibility.store.metadata import CommisTotals
 from zerg_visibility.tools.access import ConciergeView, FoundCommis
 from zerg_visibility.tools.results import cost_text, up_to, waiting_text
 
@@ -32,7 +31,7 @@ def read_metrics(view: ConciergeView, job_id: int | str) -> str:
     commis = view.find(job_id)
     now = view.look_at(commis)
     above = [f"Metrics of {commis.label}: {_standing(commis, now)}", "", *_times(now)]
-    above += _tokens_and_cost(now.times.totals, now.metadata.totals.unpriced_calls)
+    above += _tokens_and_cost(now.times, now.metadata.totals.unpriced_calls)
     above += _children(view, now)
     if slowest := now.times.slowest(SLOWEST_NAMED):
         named = [f"{_name(call)} {words.duration(call.duration_ms)}" for call in slowest]
@@ -103,8 +102,8 @@ def _share(part_ms: int, whole_ms: int | None) -> str:
     return f" ({100 * part_ms / whole_ms:.0f}%)" if whole_ms else ""
 
 
-def _tokens_and_cost(totals: CommisTotals, unpriced_calls: int) -> list[str]:
-    lines = []
+def _tokens_and_cost(calls: Timeline, unpriced_calls: int) -> list[str]:
+    lines, totals = [], calls.totals
     total = totals.total_tokens or totals.prompt_tokens + totals.completion_tokens
     if total:
         cached = f" ({totals.cached_tokens:,} cached)" if totals.cached_tokens else ""
@@ -117,6 +116,8 @@ def _tokens_and_cost(totals: CommisTotals, unpriced_calls: int) -> list[str]:
         lines.append(
             f"Tokens not counted: {words.counted(totals.calls_without_usage, 'LLM call')}."
         )
+    if calls.cut_off:
+        lines.append(f"Cut off at the token limit: {words.counted(calls.cut_off, 'LLM call')}.")
     if cost := cost_text(totals.cost_usd, unpriced_calls):
         lines.append(f"Cost: {cost}.")
     return lines
