@@ -23,8 +23,8 @@ from tests.scripted import (
 )
 from zerg_visibility import (
     CommisMetadata,
+    CommisNotFoundError,
     CommisTotals,
-    MetadataUnreadableError,
     create_commis_node,
     report_job,
     visibility,
@@ -288,7 +288,7 @@ def test_metadata_is_whole_whenever_it_is_read(store, handler):
     commis = commis_agent(asks("look", path="."), says("Seen."), tools=[look, multiply])
     run(outer(commis, store=store), "Look", handler)
     assert seen == ["running"]
-    with pytest.raises(MetadataUnreadableError):
+    with pytest.raises(CommisNotFoundError):
         store.metadata("2025-12-15T04-08-08_calculate-7-6")
     raw = json.loads((store.folder(store.find(1)) / "metadata.json").read_bytes())
     assert [field for field in raw if field in DOCUMENTED] == DOCUMENTED

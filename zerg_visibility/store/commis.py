@@ -130,7 +130,7 @@ class CommisStore:
             MetadataUnreadableError: metadata.json is missing or is not valid.
         """
         try:
-            folder = self.folder(commis_id)
+            folder = layout.commis_dir(self.root, commis_id)
             data = read_artifact(folder, layout.METADATA, METADATA_MAX_BYTES + 1)
         except FileNotFoundError as error:
             raise MetadataUnreadableError(f"commis {commis_id} has no metadata.json") from error
@@ -308,12 +308,12 @@ class CommisStore:
         Raises:
             OSError: It cannot be written.
         """
-        folder = self.folder(metadata.commis_id)
+        folder = layout.commis_dir(self.root, metadata.commis_id)
         return replace_file(folder / layout.METADATA, metadata.to_json(), self.modes)
 
     def metadata_version(self, commis_id: str) -> FileVersion | None:
         """Tell whether metadata.json is another one than before, which is quicker than reading."""
-        return file_version(self.folder(commis_id) / layout.METADATA)
+        return file_version(layout.commis_dir(self.root, commis_id) / layout.METADATA)
 
     def save_text(self, commis_id: str, name: str, text: str) -> None:
         """Write a text file of a commis as a whole.
@@ -327,7 +327,7 @@ class CommisStore:
             OSError: It cannot be written.
         """
         data = text.encode("utf-8", "replace")
-        replace_file(self.folder(commis_id) / name, data, self.modes)
+        replace_file(layout.commis_dir(self.root, commis_id) / name, data, self.modes)
 
     def append_file(self, path: Path) -> AppendFile:
         """Give a file below the root to which lines can be appended."""
