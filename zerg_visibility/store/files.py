@@ -54,7 +54,7 @@ def make_folder(path: Path, modes: FileModes) -> None:
             posix.mkdir(path, modes.folder)
 
 
-def write_new(path: Path, data: bytes, modes: FileModes) -> None:
+def write_new(path: Path | str, data: bytes, modes: FileModes) -> None:
     """Create a file that must not exist yet and write it.
 
     Raises:
@@ -81,7 +81,8 @@ def replace_file(path: Path, data: bytes, modes: FileModes) -> FileVersion | Non
         OSError: It cannot be written; the old file is untouched.
     """
     # Absolute, since the rename must find both names in one folder even if the process moves on.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{next(_temporary_numbers)}.tmp")
+    folder, _, name = os.fspath(path).rpartition("/")
+    temporary = f"{folder}/.{name}.{os.getpid()}.{next(_temporary_numbers)}.tmp"
     try:
         try:
             write_new(temporary, data, modes)
@@ -97,7 +98,7 @@ def replace_file(path: Path, data: bytes, modes: FileModes) -> FileVersion | Non
     return version
 
 
-def file_version(path: Path) -> FileVersion | None:
+def file_version(path: Path | str) -> FileVersion | None:
     """Tell the file that is at a path now from others; None if it cannot be looked at."""
     try:
         found = posix.stat(path)
