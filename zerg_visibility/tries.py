@@ -15,7 +15,7 @@ MAX_QUESTIONS = 64
 
 
 class Tries(Locked):
-    """Counts the tries of a commis's calls, or of a concierge's own; safe to use from threads."""
+    """Counts the tries of a commis's calls, or of a concierge's own."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,11 +27,10 @@ class Tries(Locked):
         return self._tools.get(tool_call_id, 0)
 
     def note_tool(self, tool_call_id: str) -> None:
-        """Count one more time that a tool call was made."""
-        with self._lock:
-            self._tools[tool_call_id] = self._tools.pop(tool_call_id, 0) + 1
-            if len(self._tools) > MAX_REMEMBERED:
-                self._tools.popitem(last=False)
+        """Count one more time that a tool call was made; the caller sees to threads."""
+        self._tools[tool_call_id] = self._tools.pop(tool_call_id, 0) + 1
+        if len(self._tools) > MAX_REMEMBERED:
+            self._tools.popitem(last=False)
 
     def of_model(self, node: str, asked: Any) -> int:
         """Say how often a node has asked a model the same before, and failed.

@@ -45,7 +45,9 @@ class RunTable(Locked):
         entry = self._entries.pop(run_id, None)
         if entry is not None:
             entry.root.chains.discard(run_id)
-            self._remember(run_id, entry)
+            self._ended[run_id] = entry
+            if len(self._ended) >= ENDED_REMEMBERED:
+                self._forget()
         return entry
 
     def add_call(self, call: OpenCall) -> None:
@@ -81,7 +83,7 @@ class RunTable(Locked):
         if entry.context is not None:
             entry.context.open_calls.discard(entry)
         if entry.call is entry:  # a tool; nothing is ever started in a model's call
-            self._remember(run_id, entry)
+            self._ended[run_id] = entry
         return entry
 
     def oldest(self) -> tuple[RunId, OpenRun]:
@@ -106,10 +108,8 @@ class RunTable(Locked):
                 self._entries.pop(run_id, None)
                 root.chains.discard(run_id)
                 if entry is not None:
-                    self._remember(run_id, entry)
+                    self._ended[run_id] = entry
 
-    def _remember(self, run_id: RunId, entry: OpenRun) -> None:
-        ended = self._ended
-        ended[run_id] = entry
-        if len(ended) >= ENDED_REMEMBERED:
-            self._ended, self._ended_before = {}, ended
+    def _forget(self) -> None:
+        """Keep what ended lately, and let go of what ended before that."""
+        self._ended, self._ended_before = {}, self._ended
