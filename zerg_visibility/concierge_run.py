@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, ClassVar, TypeAlias
 
-from zerg_visibility.records import CommisStatus, Record, TimedRecord
+from zerg_visibility.records import Record, TimedRecord
+from zerg_visibility.status import CommisStatus
+from zerg_visibility.typed import checkable
 
 
+@checkable()
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ConciergeRunRecord(TimedRecord):
     """One root run of a concierge that made calls or started commis.

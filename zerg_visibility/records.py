@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, ClassVar, Literal, Self, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 
 import orjson
 
 from zerg_visibility.clock import format_us, parse_us
 from zerg_visibility.plain import is_soon_written, plain
-from zerg_visibility.typed import checked_fields
+from zerg_visibility.status import CommisStatus
+from zerg_visibility.typed import checkable, checked_fields
 
-CommisStatus: TypeAlias = Literal[
-    "running", "success", "failed", "interrupted", "cancelled", "timeout", "lost"
-]
-"""How a commis stands. `lost` is decided by a reader and never written."""
+
+class UnknownEventError(ValueError):
+    """A line tells of something that this version knows nothing of; a newer one wrote it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -93,6 +93,7 @@ class TimedRecord:
         return cls(**values)
 
 
+@checkable()
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class LLMCallRecord(TimedRecord):
     """One finished call of a language model.
@@ -148,6 +149,7 @@ class LLMCallRecord(TimedRecord):
     _values: ClassVar[Callable[[Any], tuple[Any, ...]]] = attrgetter(*_names)
 
 
+@checkable()
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ToolCallRecord(TimedRecord):
     """One finished call of a tool.
@@ -185,6 +187,7 @@ class ToolCallRecord(TimedRecord):
     _values: ClassVar[Callable[[Any], tuple[Any, ...]]] = attrgetter(*_names)
 
 
+@checkable()
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CommisRunRecord(TimedRecord):
     """One segment of a commis: from its start, resume or retry to the next time it stopped.
@@ -213,6 +216,7 @@ class CommisRunRecord(TimedRecord):
     _values: ClassVar[Callable[[Any], tuple[Any, ...]]] = attrgetter(*_names)
 
 
+@checkable()
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallStart:
     """A call, or the root run of a concierge, that has begun: a line of started.jsonl.
@@ -254,8 +258,11 @@ class CallStart:
         """Read a started line from its JSON object.
 
         Raises:
+            UnknownEventError: It is of a newer version.
             ValueError: A field is missing or malformed.
         """
+        if data.get("event") not in STARTED_EVENTS:
+            raise UnknownEventError(f"unknown event {data.get('event')!r}")
         try:
             values = checked_fields(cls, data)
             values["start_us"] = parse_us(data["start_ts"])
@@ -282,6 +289,9 @@ def started(
     return line
 
 
+STARTED_EVENTS = frozenset({"llm_call", "tool_call", "concierge_run"})
+"""Of which started.jsonl tells that they have begun."""
+
 _OF_ROOT_RUN = ("trace_id", "thread_id", "pid", "pid_started", "host")
 
 Record: TypeAlias = LLMCallRecord | ToolCallRecord | CommisRunRecord
@@ -294,15 +304,18 @@ _BY_EVENT: dict[str, type[LLMCallRecord] | type[ToolCallRecord] | type[CommisRun
 
 
 def record_from_dict(data: Mapping[str, Any]) -> Record:
-    """Read any record from its JSON object.
+    """Read any record of a commis from its JSON object.
 
     Raises:
-        ValueError: The event is unknown, or a field is missing or malformed.
+        UnknownEventError: It is of a newer version.
+        ValueError: There is no event, or a field is missing or malformed.
     """
     event = data.get("event")
-    cls = _BY_EVENT.get(event) if isinstance(event, str) else None
+    if not isinstance(event, str):
+        raise ValueError(f"no event: {event!r}")
+    cls = _BY_EVENT.get(event)
     if cls is None:
-        raise ValueError(f"unknown event {event!r}")
+        raise UnknownEventError(f"unknown event {event!r}")
     return cls.from_dict(data)
 
 

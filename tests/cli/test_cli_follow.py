@@ -106,7 +106,7 @@ def test_a_line_that_is_no_record_is_told_and_hides_no_neighbour(store, make, al
     follower = Follower(store)
     follower.poll()
     with (store.folder(made.commis_id) / "metrics.jsonl").open("a") as file:
-        file.write('{"torn\n[1]\n\n{"event":"other"}\n')
+        file.write('{"torn\n[1]\n\n{"event":5}\n{"event":"newer"}\n')
     append(store, made.commis_id, tool(make.begun_us, 5, tool="whole"))
     assert sorted(told(follower)) == [(1, "unreadable")] * 3 + [(1, "whole")]
 

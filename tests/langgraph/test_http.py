@@ -366,7 +366,11 @@ def test_a_stream_that_does_not_end(read_by, then, tokens, cause, ask, store):
     reply = streams("The ", "answer", then=then)
     with serving(reply) as server, pytest.raises(Exception) as raised:  # noqa: PT011
         ask(read_by(model(server.url, streaming=True, stream_usage=True, timeout=0.5)))
-    said = str(raised.value) + cause
+    told = str(raised.value)
+    # Older versions of openai let httpx's own error through, which needs no cause.
+    if cause.strip() in told or cause == f" ({type(raised.value).__name__})":
+        cause = ""
+    said = f"{told}{cause}".strip()
     assert found(store) == [failed(raised.value, said, ttft=True, **tokens)]
     assert totals(store) == (19 if tokens else 0, 0)
 

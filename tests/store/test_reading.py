@@ -29,7 +29,7 @@ LINES = json_line(LLM.to_dict()) + json_line(TOOL.to_dict())
         (b"\n\n" + LINES + b"  \n", LinesRead((LLM, TOOL))),
         (b'{"event":\n' + LINES, LinesRead((LLM, TOOL), unreadable=1)),
         (b"\xff\xfe\n[1]\nnull\n5\n" + LINES, LinesRead((LLM, TOOL), unreadable=4)),
-        (b'{"event":"later_kind"}\n' + LINES, LinesRead((LLM, TOOL), unreadable=1)),
+        (b'{"event":"later_kind"}\n' + LINES, LinesRead((LLM, TOOL), newer=1)),
         (b'{"event":"llm_call","start_ts":5}\n', LinesRead((), unreadable=1)),
         (b'{"event":["llm_call"]}\n', LinesRead((), unreadable=1)),
         (LINES.replace(b"\n", b"\r\n"), LinesRead((LLM, TOOL))),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from zerg_visibility.analysis.timeline import Timeline, timeline
 from zerg_visibility.clock import parse_us
 from zerg_visibility.records import CallStart, Record
+from zerg_visibility.status import UNENDED
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.layout import METRICS, STARTED
 from zerg_visibility.store.metadata import CommisMetadata, CommisTotals
@@ -19,12 +20,6 @@ from zerg_visibility.store.reading import (
     read_records,
     read_starts,
 )
-
-UNENDED = frozenset({"running", "lost"})
-"""How a commis stands that has not written down its end, so that its totals are not written."""
-
-UNFINISHED = UNENDED | {"interrupted"}
-"""How a commis stands that has not ended, so that its result may still come or never will."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ import orjson
 
 from zerg_visibility.clock import SYSTEM_CLOCK, Clock, parse_us
 from zerg_visibility.errors import CommisNotFoundError, MetadataUnreadableError
-from zerg_visibility.records import Record, record_from_dict
+from zerg_visibility.records import Record, UnknownEventError, record_from_dict
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.layout import METADATA, METRICS
 from zerg_visibility.store.metadata import CommisMetadata
@@ -291,6 +291,8 @@ class _Followed:
                 continue
             try:
                 record = record_from_dict(orjson.loads(line))
+            except UnknownEventError:
+                continue  # a newer version's, which has nothing to say here
             except (ValueError, TypeError, AttributeError):
                 yield LineUnreadable(commis=seen, at_us=self._clock.wall_us())
             else:

@@ -15,8 +15,9 @@ from zerg_visibility.errortext import ERROR_MAX, error_text
 from zerg_visibility.faults import FaultLog
 from zerg_visibility.journal import Journal
 from zerg_visibility.locking import Locked
-from zerg_visibility.records import CallStart, CommisStatus
+from zerg_visibility.records import CallStart
 from zerg_visibility.redaction import Redact
+from zerg_visibility.status import CommisStatus
 from zerg_visibility.store import layout
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.liveness import this_process

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from zerg_visibility.analysis.commis import UNFINISHED, records_of
+from zerg_visibility.analysis.commis import records_of
 from zerg_visibility.cli.finding import Finding
 from zerg_visibility.cli.options import at_root
 from zerg_visibility.errors import FileNotInCommisError, MetadataUnreadableError
 from zerg_visibility.records import Record
 from zerg_visibility.settings import LOGGER_NAME
+from zerg_visibility.status import UNFINISHED
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.layout import METADATA, METRICS
 from zerg_visibility.store.metadata import CommisMetadata
@@ -221,6 +222,16 @@ def check_lines(examined: Sequence[Examined]) -> Finding:
     # At work, an unfinished last line is just being written.
     torn = [item for item in examined if item.read.torn and item.metadata.status != "running"]
     bad = [item for item in examined if item.read.unreadable or item in torn]
+    newer = [item for item in examined if item.read.newer]
+    if newer and not bad:
+        count = sum(item.read.newer for item in newer)
+        return Finding(
+            check="lines",
+            state="warning",
+            summary=f"{counted(count, 'record')} of {_commis(newer)} are of a newer version.",
+            details=_named(newer),
+            cure="pip install --upgrade zerg-visibility",
+        )
     if not bad:
         return Finding(check="lines", state="ok", summary=f"Every line of {METRICS} can be read.")
     return Finding(

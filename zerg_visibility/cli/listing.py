@@ -12,18 +12,19 @@ import click
 from zerg_visibility.analysis.commis import at_work_ms, up_to_date
 from zerg_visibility.cli.options import at_root, json_option, open_store, root_option
 from zerg_visibility.cli.output import (
-    STATUS_STYLES,
     age,
     clean,
     make_console,
     on_terminal,
     short_count,
+    style_of,
     write_json,
 )
 from zerg_visibility.cli.outside import count_runs_outside, metrics_outside
 from zerg_visibility.clock import SYSTEM_CLOCK
+from zerg_visibility.status import STATUSES
 from zerg_visibility.store.commis import CommisStore
-from zerg_visibility.store.metadata import STATUSES, CommisMetadata, CommisTotals
+from zerg_visibility.store.metadata import CommisMetadata, CommisTotals
 from zerg_visibility.store.unreadable import UNREADABLE
 from zerg_visibility.words import counted, duration
 
@@ -135,7 +136,7 @@ def _print_table(store: CommisStore, commis: Sequence[CommisMetadata], now_us: i
         cells = dict(zip(HEADINGS, _cells(store, item, now_us), strict=True))
         cells["tokens"] = _tokens(item.totals, short_count(item.totals.total_tokens))
         styles = {
-            "status": STATUS_STYLES[item.status],
+            "status": style_of(item.status),
             "fail": "dim" if cells["fail"] in {"0", "-"} else "bold red",
             "age": "dim",
         }

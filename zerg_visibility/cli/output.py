@@ -11,13 +11,13 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from zerg_visibility.records import CommisStatus, json_line
+from zerg_visibility.records import json_line
 from zerg_visibility.words import UNPRINTABLE, duration, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-STATUS_STYLES: dict[CommisStatus, str] = {
+STATUS_STYLES: dict[str, str] = {
     "running": "cyan",
     "success": "green",
     "failed": "red",
@@ -26,6 +26,12 @@ STATUS_STYLES: dict[CommisStatus, str] = {
     "timeout": "red",
     "lost": "magenta",
 }
+
+
+def style_of(status: str) -> str:
+    """Give the style of a status; one of a newer version has none."""
+    return STATUS_STYLES.get(status, "")
+
 
 NOTE_LEAST = 4
 """A note of which fewer columns fit says nothing."""

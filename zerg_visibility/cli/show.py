@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zerg_visibility.analysis.commis import UNENDED, CommisNow
+from zerg_visibility.analysis.commis import CommisNow
 from zerg_visibility.cli.options import json_option, open_store, root_option
 from zerg_visibility.cli.output import (
-    STATUS_STYLES,
     age,
     clean,
     folded,
     length,
     make_console,
     on_terminal,
+    style_of,
     write_json,
 )
 from zerg_visibility.cli.view import CommisView, view_commis
 from zerg_visibility.clock import format_us
+from zerg_visibility.status import UNENDED
 from zerg_visibility.store.layout import TOOL_CALLS
 from zerg_visibility.words import counted, duration, money
 
@@ -100,7 +101,7 @@ def _header(now: CommisNow, room: int | None) -> Iterator[Text]:
 
     commis = now.metadata
     job = "Commis" if commis.job_id is None else f"Job {commis.job_id}"
-    status = STATUS_STYLES[commis.status]
+    status = style_of(commis.status)
     yield Text.assemble(
         (job, "bold"),
         "  ",

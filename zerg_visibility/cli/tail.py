@@ -21,12 +21,12 @@ from zerg_visibility.analysis.follow import (
 from zerg_visibility.analysis.timeline import call_name, is_cut_off, try_text
 from zerg_visibility.cli.options import is_there, json_option, root_option
 from zerg_visibility.cli.output import (
-    STATUS_STYLES,
     clean,
     fitted,
     labelled,
     make_console,
     on_terminal,
+    style_of,
     write_json,
 )
 from zerg_visibility.cli.reader import Reader
@@ -143,11 +143,11 @@ def parts(item: News, width: int | None = None) -> list[tuple[str, str]]:
     line = [(format_us(item.at_us)[11:19], "dim"), (f"{job:>4}", "bold"), (name, "")]
     if isinstance(item, CommisStarted):
         word = f"resumed, segment {commis.segments}" if item.resumed else "started"
-        return [*line, (f"{word}: {clean(commis.task, 200)}", STATUS_STYLES["running"])]
+        return [*line, (f"{word}: {clean(commis.task, 200)}", style_of("running"))]
     if isinstance(item, CommisEnded):
         took = "" if commis.duration_ms is None else f" after {duration(commis.duration_ms)}"
         why = f": {clean(commis.error)}" if commis.error else ""
-        return [*line, (f"{commis.status}{took}{why}", STATUS_STYLES[commis.status])]
+        return [*line, (f"{commis.status}{took}{why}", style_of(commis.status))]
     if isinstance(item, LineUnreadable):
         return [*line, ("a line of its metrics.jsonl is unreadable", "yellow")]
     return [*line, *_record_parts(item.record, width)]
@@ -159,7 +159,7 @@ def _record_parts(record: Record, width: int | None) -> list[tuple[str, str]]:
     if isinstance(record, CommisRunRecord):
         name = _label(clean(record.name, 60), f"(job {clean(record.job_id, 20)})", "", width)
         return [("commis", "magenta"), (name, ""), (took, ""),
-                (record.status, STATUS_STYLES.get(record.status, "")), *error]  # fmt: skip
+                (record.status, style_of(record.status)), *error]  # fmt: skip
     outcome = ("ok", "green") if record.success else ("failed", "red")
     if record.success and is_cut_off(record):
         outcome = ("cut off", "yellow")

@@ -13,6 +13,7 @@ from zerg_visibility.analysis.timeline import call_name, is_cut_off, try_text
 from zerg_visibility.cli.output import clean, folded, labelled, length
 from zerg_visibility.cli.scale import Scale, waits_to_fold
 from zerg_visibility.records import CallStart, CommisRunRecord, LLMCallRecord, Record
+from zerg_visibility.status import FAILED
 from zerg_visibility.words import counted
 
 MAX_ROWS = 200
@@ -101,7 +102,7 @@ def _finished(record: Record) -> Row:
             mark="commis" if record.job_id is None else f"job {clean(record.job_id, 20)}",
             start_us=record.start_us,
             end_us=record.end_us,
-            failed=record.status not in {"success", "interrupted", "running"},
+            failed=record.status in FAILED,
             error=error,
         )
     is_llm = isinstance(record, LLMCallRecord)

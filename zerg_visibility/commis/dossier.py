@@ -16,6 +16,7 @@ from zerg_visibility.journal import Journal
 from zerg_visibility.locking import Locked
 from zerg_visibility.records import CommisRunRecord, Record
 from zerg_visibility.redaction import Redact
+from zerg_visibility.status import UNENDED
 from zerg_visibility.store import layout
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.files import FileVersion
@@ -144,7 +145,7 @@ class Dossier(Locked):
         dossier._open_journal(None if earlier is None else earlier.journal.output_numbers)
         records = store.records(commis_id).items
         dossier.journal.replay(records)
-        if metadata.status not in {"interrupted", "success", "failed", "cancelled", "timeout"}:
+        if metadata.status in UNENDED:
             dossier._worked_us += _unfinished_us(metadata, records)
         return dossier
 

@@ -28,7 +28,8 @@ from zerg_visibility.commis.options import CommisOptions
 from zerg_visibility.commis.shelf import shelf
 from zerg_visibility.commis.texts import plain_json, result_text, thread_text
 from zerg_visibility.errortext import ERROR_MAX, error_text
-from zerg_visibility.records import CommisRunRecord, CommisStatus, Record
+from zerg_visibility.records import CommisRunRecord, Record
+from zerg_visibility.status import CommisStatus
 from zerg_visibility.store import layout
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.metadata import CommisMetadata

@@ -15,8 +15,9 @@ from zerg_visibility.errors import (
     FileNotInCommisError,
     MetadataUnreadableError,
 )
-from zerg_visibility.records import CallStart, CommisStatus, Record
+from zerg_visibility.records import CallStart, Record
 from zerg_visibility.settings import default_root
+from zerg_visibility.status import CommisStatus
 from zerg_visibility.store import layout
 from zerg_visibility.store.appending import AppendFile
 from zerg_visibility.store.artifacts import list_artifacts, open_artifact, read_artifact

@@ -13,29 +13,29 @@ from zerg_visibility.clock import parse_us
 from zerg_visibility.errors import MetadataUnreadableError
 from zerg_visibility.records import (
     CommisRunRecord,
-    CommisStatus,
     LLMCallRecord,
     Record,
     json_line,
 )
+from zerg_visibility.status import UNENDED, CommisStatus
 from zerg_visibility.store.liveness import ProcessMark
 from zerg_visibility.store.runs import SegmentRun
-from zerg_visibility.typed import checked_fields
-from zerg_visibility.words import duration
+from zerg_visibility.typed import checkable, checked_fields
+from zerg_visibility.words import duration, one_line
 
 SCHEMA_VERSION = 1
 
 UNKNOWN_OWNER = "[owner unknown]"
 """Whose a commis is if the function that should tell it failed: nobody's but the operator's."""
 
+STATUS_MAX = 40
+"""Characters of a status."""
+
 METADATA_MAX_BYTES = 1_000_000
 """A larger metadata.json is none of ours, and is not read whole."""
 
-STATUSES: tuple[CommisStatus, ...] = (
-    "running", "success", "failed", "interrupted", "cancelled", "timeout", "lost",
-)  # fmt: skip
 
-
+@checkable()
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommisTotals:
     """Sums over the calls of one commis.
@@ -129,6 +129,7 @@ class RunningTotals:
         )
 
 
+@checkable(apart=("runs", "totals"))
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CommisMetadata:
     """One commis as the concierge and the operator know it.
@@ -217,7 +218,7 @@ class CommisMetadata:
         """
         # A stub has only the second in its name, which is no start to measure from.
         since_us = None if self.started_at is None else self.segment_started_us
-        if self.status not in {"running", "lost"} or until_us is None or since_us is None:
+        if self.status not in UNENDED or until_us is None or since_us is None:
             return self.duration_ms
         return (self.duration_ms or 0) + max(0, until_us - since_us) // 1000
 
@@ -255,11 +256,11 @@ class CommisMetadata:
             totals = CommisTotals(**checked_fields(CommisTotals, loaded.pop("totals", None) or {}))
             runs = tuple(SegmentRun.from_dict(run) for run in loaded.pop("runs", None) or ())
             values = checked_fields(cls, loaded)
+            if "status" in values:  # a newer version may write others, which are shown as they are
+                values["status"] = one_line(values["status"], STATUS_MAX)
             for moment in ("created_at", "started_at", "segment_started_at", "finished_at"):
                 if values.get(moment) is not None:
                     parse_us(values[moment])
-            if values.get("status", "running") not in STATUSES:
-                raise ValueError(f"unknown status {values['status']!r}")
         except (TypeError, ValueError, AttributeError) as error:
             raise MetadataUnreadableError(
                 f"metadata.json of commis {commis_id} is not readable ({error}); "

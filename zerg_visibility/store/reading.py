@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar
 
 import orjson
 
-from zerg_visibility.records import CallStart, Record, record_from_dict
+from zerg_visibility.records import CallStart, Record, UnknownEventError, record_from_dict
+from zerg_visibility.status import UNENDED
 from zerg_visibility.store.artifacts import open_artifact
 from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.words import counted
@@ -29,12 +30,14 @@ class LinesRead(Generic[ItemT]):
         unreadable: Lines that are not valid, a torn last line not among them.
         torn: Whether the last line is unfinished: somebody is writing it, or died doing so.
         problem: Why the file cannot be read at all, if it cannot.
+        newer: Lines that a newer version of this package wrote; they are whole.
     """
 
     items: tuple[ItemT, ...]
     unreadable: int = 0
     torn: bool = False
     problem: str | None = None
+    newer: int = 0
 
     def __iter__(self) -> Iterator[ItemT]:
         return iter(self.items)
@@ -60,6 +63,8 @@ class LinesRead(Generic[ItemT]):
             parts.append(f"{self.unreadable} {lines} unreadable")
         if self.torn:
             parts.append("the last line is unfinished")
+        if self.newer:
+            parts.append(f"{counted(self.newer, 'record')} of a newer version")
         return f"Skipped: {' and '.join(parts)}." if parts else None
 
 
@@ -120,7 +125,7 @@ def open_calls(
     since_us = (metadata and metadata.segment_started_us) or 0
     latest = tuple(start for start in unrecorded if start.start_us >= since_us)
     earlier = tuple(start for start in unrecorded if start.start_us < since_us)
-    if metadata is None or metadata.status in {"running", "lost"}:
+    if metadata is None or metadata.status in UNENDED:
         return OpenCalls(in_flight=latest, stopped=earlier)
     if metadata.status == "interrupted":
         return OpenCalls(waiting=latest, stopped=earlier)
@@ -129,19 +134,21 @@ def open_calls(
 
 def _read(path: Path, parse: Callable[[dict[str, Any]], ItemT]) -> LinesRead[ItemT]:
     items: list[ItemT] = []
-    unreadable = 0
+    unreadable = newer = 0
     torn = False
     for line in _lines(path):
         if not line.strip():
             continue
         try:
             items.append(parse(orjson.loads(line)))
+        except UnknownEventError:
+            newer += 1
         except (ValueError, TypeError, AttributeError):
             if line.endswith(b"\n"):
                 unreadable += 1
             else:
                 torn = True
-    return LinesRead(tuple(items), unreadable, torn)
+    return LinesRead(tuple(items), unreadable, torn, newer=newer)
 
 
 def _lines(path: Path) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from zerg_visibility.clock import parse_us
-from zerg_visibility.typed import checked_fields
+from zerg_visibility.typed import checkable, checked_fields
 
 KEPT_AT_EACH_END = 50
 """Of more segments than twice as many, the first and the last are kept."""
@@ -16,6 +16,7 @@ ASKED_MAX = 500
 """Characters of a question to a human."""
 
 
+@checkable()
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentRun:
     """One segment of a commis and its place in a trace.

@@ -19,7 +19,7 @@ from zerg_visibility.errors import (
     FileNotInCommisError,
     MetadataUnreadableError,
 )
-from zerg_visibility.records import CommisStatus
+from zerg_visibility.status import CommisStatus
 from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.layout import job_number
 from zerg_visibility.store.metadata import CommisMetadata

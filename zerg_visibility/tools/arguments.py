@@ -6,7 +6,7 @@ from inspect import cleandoc
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from zerg_visibility.store.metadata import STATUSES
+from zerg_visibility.status import STATUSES
 
 _JOB = "Job number such as 7, or a commis id."
 _SINCE = "Only commis started within so many hours."

@@ -7,7 +7,8 @@ from langchain_core.tools import ToolException
 from zerg_visibility import words
 from zerg_visibility.analysis.commis import at_work_ms
 from zerg_visibility.clock import SYSTEM_CLOCK, format_us
-from zerg_visibility.store.metadata import STATUSES, CommisMetadata
+from zerg_visibility.status import STATUSES
+from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.tools.access import ConciergeView
 from zerg_visibility.tools.results import up_to
 from zerg_visibility.tools.window import window_start_us, window_text

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from zerg_visibility import words
 from zerg_visibility.analysis.children import Descendants
-from zerg_visibility.analysis.commis import UNFINISHED, CommisNow
+from zerg_visibility.analysis.commis import CommisNow
 from zerg_visibility.analysis.timeline import Timeline, call_name
 from zerg_visibility.errors import FileNotInCommisError
-from zerg_visibility.records import CommisStatus, LLMCallRecord
+from zerg_visibility.records import LLMCallRecord
+from zerg_visibility.status import UNFINISHED, CommisStatus
 from zerg_visibility.store.layout import RESULT
 from zerg_visibility.store.metadata import CommisMetadata, CommisTotals
 from zerg_visibility.tools.access import ConciergeView, FoundCommis, commis_label
@@ -22,7 +23,7 @@ ERROR_MAX = 500
 LAST_NAMED = 3
 """Calls named as the last ones."""
 
-_ENDED_BADLY = {
+_ENDED_BADLY: dict[str, str] = {
     "failed": "It failed",
     "cancelled": "It was cancelled",
     "timeout": "It ran into its time limit",
@@ -103,7 +104,8 @@ def render_result(
         return f"{above}\n\n{result or 'It succeeded and left no result text.'}"
     error = f": {words.one_line(metadata.error, ERROR_MAX)}" if metadata.error else "."
     finished = _finished_calls(totals, timeline) or "no calls."
-    return f"{above}\n\n{_ENDED_BADLY[metadata.status]}{error}\n\nFinished before that: {finished}"
+    how = _ENDED_BADLY.get(metadata.status, f"It ended with status {metadata.status}")
+    return f"{above}\n\n{how}{error}\n\nFinished before that: {finished}"
 
 
 def describe_last_event(commis: CommisNow) -> str:
