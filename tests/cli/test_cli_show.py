@@ -226,7 +226,7 @@ def test_child_jobs_are_named_and_added_up(store, make):
         ]
     )
     assert row(shown(store, "2"), "child jobs") == (
-        "child jobs 1 checker; with them 2,468 tokens, 2 LLM calls, 1 tool call"
+        "child jobs #1 checker; with them 2,468 tokens, 2 LLM calls, 1 tool call"
     )
     assert "child jobs" not in shown(store, "1")
 

@@ -48,7 +48,7 @@ def test_a_commis_that_starts_two_says_what_they_used(desk: Desk):
     # Two model calls of 1,323 tokens each in all three, and the two calls of the helper tool.
     assert metrics in {
         f"With its 2 child jobs ({names}): 7,938 tokens, 6 LLM calls, 4 tool calls."
-        for names in ("2 helper, 3 helper", "3 helper, 2 helper")
+        for names in ("#2 helper, #3 helper", "#3 helper, #2 helper")
     }
     full = desk.answer("read_commis_result", job_id=lead.job_id, toolkit={"detail": "full"})
     assert metrics in full
@@ -68,7 +68,7 @@ def test_those_below_children_count_and_each_counts_once(desk: Desk):
     )  # fmt: skip
     outer = desk.commis(records=(llm(0, 5, total_tokens=10_000), ran(middle), ran(inner)))
     assert said_of(desk, outer) == [
-        "With its 2 child jobs (2 middle (failed), 1 inner): "
+        "With its 2 child jobs (#2 middle (failed), #1 inner): "
         "11,100 tokens, 5 LLM calls, 2 tool calls."
     ]
 
@@ -82,7 +82,7 @@ def test_runs_that_name_each_other_end(desk: Desk):
                     b'"end_ts":"2025-12-15T04:08:08Z"}\n' % made.commis_id.encode())  # fmt: skip
     file.close()
     assert said_of(desk, one) == [
-        "With its 1 child job (2 commis): 100 tokens, 2 LLM calls, 1 tool call."
+        "With its 1 child job (#2 commis): 100 tokens, 2 LLM calls, 1 tool call."
     ]
 
 
@@ -92,7 +92,7 @@ def test_a_child_that_has_not_ended_is_added_up(desk: Desk, standing):
     outer = desk.commis(records=(tool(0, 5), ran(child, "interrupted")), duration_ms=5)
     status = desk.store.metadata(child.commis_id).status
     assert said_of(desk, outer) == [
-        f"With its 1 child job (1 child ({status})): 12,345 tokens, 2 LLM calls, 4 tool calls."
+        f"With its 1 child job (#1 child ({status})): 12,345 tokens, 2 LLM calls, 4 tool calls."
     ]
 
 
@@ -101,7 +101,7 @@ def test_a_child_that_is_gone_makes_the_sum_a_least(desk: Desk):
     outer = desk.commis(records=(ran(gone), ran(child)), duration_ms=5)
     shutil.rmtree(gone.folder)
     assert said_of(desk, outer) == [
-        "With its 1 child job (2 commis): at least 100 tokens, 2 LLM calls, 1 tool call."
+        "With its 1 child job (#2 commis): at least 100 tokens, 2 LLM calls, 1 tool call."
     ]
 
 
@@ -109,7 +109,7 @@ def test_somebody_elses_child_is_not_told_of(desk: Desk):
     theirs, own = desk.commis(owner_id="eve", totals=used(10)), desk.commis(totals=used(100))
     outer = desk.commis(records=(ran(theirs), ran(own)), duration_ms=5)
     assert said_of(desk, outer) == [
-        "With its 1 child job (2 commis): 100 tokens, 2 LLM calls, 1 tool call."
+        "With its 1 child job (#2 commis): 100 tokens, 2 LLM calls, 1 tool call."
     ]
 
 
@@ -119,7 +119,7 @@ def test_hundreds_of_children_stay_bounded(desk: Desk, monkeypatch):
     outer = desk.commis(records=tuple(ran(child) for child in made), duration_ms=5)
     name = "n" * 29 + "…"
     assert said_of(desk, outer) == [
-        f"With its 8 child jobs ({', '.join(f'{job} {name}' for job in range(1, 4))} and 5 more): "
+        f"With its 8 child jobs ({', '.join(f'#{job} {name}' for job in range(1, 4))} and 5 more): "
         "at least 80 tokens, 16 LLM calls, 8 tool calls."
     ]
 

@@ -38,7 +38,7 @@ class Descendants:
     complete: bool
 
     def names(self) -> str:
-        """Name the children with their jobs: `4 research, 5 writer (failed)`."""
+        """Name the children with their jobs: `#4 research, #5 writer (failed)`."""
         children = self.commis[: self.children]
         more = len(self.commis) - len(children[:NAMED])
         named = ", ".join(_name(child) for child in children[:NAMED])
@@ -60,7 +60,7 @@ class Descendants:
         return ("" if self.complete else "at least ") + ", ".join(parts)
 
     def sentence(self, own: CommisTotals) -> str | None:
-        """Write `With its 2 child jobs (4 research, 5 writer): ...`; None if there are none."""
+        """Write `With its 2 child jobs (#4 research, #5 writer): ...`; None if there are none."""
         if not self.commis:
             return None
         jobs = counted(len(self.commis), "child job")
@@ -126,7 +126,7 @@ def _started_in(records: Iterable[Record]) -> list[str]:
 
 
 def _name(commis: CommisMetadata) -> str:
-    job = "" if commis.job_id is None else f"{commis.job_id} "
+    job = "" if commis.job_id is None else f"#{commis.job_id} "
     how = "" if commis.status == "success" else f" ({commis.status})"
     return f"{job}{one_line(commis.name, NAME_MAX)}{how}"
 
