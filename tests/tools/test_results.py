@@ -9,6 +9,7 @@ from zerg_visibility.analysis.timeline import timeline
 from zerg_visibility.clock import SYSTEM_CLOCK, format_us
 from zerg_visibility.store.metadata import CommisMetadata, CommisTotals
 from zerg_visibility.store.reading import LinesRead, OpenCalls
+from zerg_visibility.store.runs import SegmentRun
 from zerg_visibility.tools.results import describe_last_event, render_result
 
 COMMIS_ID = "2025-12-15T04-08-08_calculate-7-6"
@@ -286,6 +287,25 @@ class TestReadCommisResult:
             "Waiting for a human: ask_human (2h 0m so far).\n"
             "There is no result before a human has answered and it is resumed."
         )
+
+    def test_a_question_to_a_human_is_told(self, desk: Desk):
+        desk.commis(
+            status="interrupted",
+            runs=(
+                SegmentRun(span_id="a" * 16, status="interrupted", asked="which one?"),
+                SegmentRun(span_id="b" * 16, status="interrupted", asked="may\nI? " * 100),
+            ),
+        )
+        for tool in ("read_commis_result", "get_commis_metrics"):
+            answer = desk.answer(tool, job_id=1)
+            assert ", asked: may I? may I? " in answer
+            assert "which one?" not in answer
+            assert len(answer) < 700
+
+    def test_one_that_went_on_waits_no_longer(self, desk: Desk):
+        asked = SegmentRun(span_id="a" * 16, status="interrupted", asked="which one?")
+        desk.commis(status="success", runs=(asked, SegmentRun(span_id="b" * 16)))
+        assert "which one?" not in desk.answer("get_commis_metrics", job_id=1)
 
     def test_a_long_result_is_shortened_in_its_middle(self, desk: Desk):
         lines = [f"line {number:4} {'x' * 90}\n" for number in range(1, 1001)]

@@ -128,6 +128,8 @@ def _header(now: CommisNow, room: int | None) -> Iterator[Text]:
         waited = length(now.now_us - now.until_us)
         for_it = f"{waited} so far for a human; resume its thread to let it go on"
         yield from _long_field("waits", for_it, room, status)
+        if commis.asked:
+            yield from _long_field("asked", clean(commis.asked), room, status)
     if commis.error:
         yield from _long_field("error", clean(commis.error), room, "red")
 

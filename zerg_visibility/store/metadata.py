@@ -198,6 +198,11 @@ class CommisMetadata:
         return f"<commis job {self.job_id}, {self.commis_id}: {self.status}{took}>"
 
     @property
+    def asked(self) -> str | None:
+        """What the human is asked that it waits for; None if it does not, or asks nothing."""
+        return self.runs[-1].asked if self.status == "interrupted" and self.runs else None
+
+    @property
     def started_us(self) -> int | None:
         """The first start, in microseconds since 1970; None if it is not known."""
         text = self.started_at or self.created_at

@@ -20,6 +20,9 @@ NAME_MAX = 40
 ERROR_MAX = 500
 """Characters of an error."""
 
+ASKED_MAX = 300
+"""Characters of a question to a human."""
+
 LAST_NAMED = 3
 """Calls named as the last ones."""
 
@@ -140,7 +143,9 @@ def waiting_text(commis: CommisNow) -> str:
     more = len(asking) - len(named)
     who = f": {', '.join(named)}" + (f" and {more:,} more" if more else "") if named else ""
     waited = words.duration(max(0, commis.now_us - commis.until_us) // 1000)
-    return f"Waiting for a human{who} ({waited} so far)."
+    question = words.one_line(commis.metadata.asked or "", ASKED_MAX)
+    asked = f", asked: {question}" if question else "."
+    return f"Waiting for a human{who} ({waited} so far){asked}"
 
 
 def up_to(status: CommisStatus) -> str:
