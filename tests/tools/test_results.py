@@ -296,8 +296,8 @@ class TestReadCommisResult:
                 SegmentRun(span_id="b" * 16, status="interrupted", asked="may\nI? " * 100),
             ),
         )
-        for tool in ("read_commis_result", "get_commis_metrics"):
-            answer = desk.answer(tool, job_id=1)
+        for name in ("read_commis_result", "get_commis_metrics"):
+            answer = desk.answer(name, job_id=1)
             assert ", asked: may I? may I? " in answer
             assert "which one?" not in answer
             assert len(answer) < 700
