@@ -5,6 +5,10 @@ Standard library only. It reads one JSON object from stdin:
 and writes one JSON line for each source as soon as it is done:
 `{"source": 0, "count": 2, "hits": [[12, "text around it"]], "complete": true}`,
 or a single `{"error": "..."}` if the pattern is no regular expression.
+
+The library `regex`, which has a time limit of its own, is no replacement: it unrolls repeats when
+it compiles, so that `a{4294967294}` takes gigabytes before the limit counts, and its limit is CPU
+time of the whole process.
 """
 
 from __future__ import annotations
