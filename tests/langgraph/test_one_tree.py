@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from contextvars import copy_context
 from typing import Any
 
@@ -206,6 +208,36 @@ def test_a_call_in_a_task_that_outlives_its_root_and_is_cancelled(store, handler
     [call] = lines(store.root)
     assert (call["event"], call["error"]) == ("llm_call", "cancelled")
     assert folders(store) == 1
+
+
+def test_a_task_that_outlives_its_root_for_long_keeps_nothing_of_its_calls(store, handler):
+    kept, tasks = [], []
+
+    async def late(root_has_ended: asyncio.Event) -> None:
+        await root_has_ended.wait()
+        for _ in range(20):
+            message = HumanMessage("Calculate 7*6")
+            kept.append(weakref.ref(message))
+            await ScriptedModel(script=["42"]).ainvoke([message])
+        del message
+        gc.collect()
+        kept[:] = [one for one in kept if one() is not None]
+
+    async def main() -> None:
+        root_has_ended = asyncio.Event()
+
+        async def step(state: MessagesState) -> Any:
+            tasks.append(asyncio.create_task(late(root_has_ended)))
+            return {"messages": []}
+
+        await graph_of(step).ainvoke(ASK, {"callbacks": [handler]})
+        root_has_ended.set()
+        await tasks[0]
+
+    asyncio.run(main())
+
+    assert (kept, handler.open_runs) == ([], 0)
+    assert (len(list(lines(store.root))), folders(store)) == (20, 1)
 
 
 def test_a_commis_that_a_thread_starts_after_the_root_has_ended(store, handler):

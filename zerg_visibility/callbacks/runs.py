@@ -165,6 +165,7 @@ class OpenCall(OpenRun):
         "hint",
         "journal",
         "kind",
+        "late",
         "name",
         "node",
         "parent",
@@ -216,6 +217,8 @@ class OpenCall(OpenRun):
         """Output schemas that the model answers as if they were tools."""
         self.usage: SeenUsage | None = None
         """Usage that chunks told so far; counts if the call ends without telling it itself."""
+        self.late: set[OpenCall] | None = None
+        """Calls of one task that outlive their root, and end with it; this is one of them."""
         self.answer: Answer | None = None
         """What had arrived when it was cancelled."""
 

@@ -82,6 +82,8 @@ class RunTable(Locked):
             entry.parent.children.discard(entry)
         if entry.context is not None:
             entry.context.open_calls.discard(entry)
+        if entry.late is not None:
+            entry.late.discard(entry)
         if entry.call is entry:  # a tool; nothing is ever started in a model's call
             self._ended[run_id] = entry
         return entry

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 from langgraph.errors import GraphInterrupt, NodeTimeoutError
 
@@ -56,6 +57,8 @@ class Tracker(Locked):
         self._clock = clock
         self._runs = RunTable()
         self._late_ends = 0
+        self._late: WeakKeyDictionary[asyncio.Task[Any], set[OpenCall]] = WeakKeyDictionary()
+        """Open calls that outlive their root, by the task that makes them."""
 
     @property
     def open_runs(self) -> int:
@@ -340,8 +343,18 @@ class Tracker(Locked):
             task = asyncio.current_task()
         except RuntimeError:
             return  # no event loop, so no cancellation either
-        if task is not None:
-            task.add_done_callback(lambda _: self.close_call(call, "cancelled"))
+        if task is None:
+            return
+        calls = self._late.get(task)
+        if calls is None:
+            calls = self._late[task] = set()
+            task.add_done_callback(lambda _: self._close_late(calls))
+        calls.add(call)
+        call.late = calls
+
+    def _close_late(self, calls: set[OpenCall]) -> None:
+        for call in list(calls):
+            self.close_call(call, "cancelled")
 
     def _settle_children(self, entry: OpenRun, error: BaseException | None) -> None:
         """Decide what became of calls whose enclosing run has ended before them."""
