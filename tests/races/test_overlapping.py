@@ -231,3 +231,32 @@ print(Path(sys.argv[1], "backend.log").read_text().count(" commis_complete "))
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="does not fork")
 def test_a_forked_child_that_leaves_does_not_end_the_commis_of_its_parent(tmp_path):
     assert python(FORKED, tmp_path).split() == ["running", "success", "1"]
+
+
+FORKED_CONCIERGE = """
+import os, sys
+from tests.langgraph.found import lines
+from tests.langgraph.parts import *
+from zerg_visibility import *
+
+def plan(state): return {"messages": [ScriptedModel(script=["a plan"]).invoke(state["messages"])]}
+def work(state): return {"messages": [ScriptedModel(script=["42"]).invoke(state["messages"])]}
+
+handler = VisibilityCallbackHandler(CommisStore(sys.argv[1]))
+builder = StateGraph(MessagesState).add_node("plan", plan).add_node("work", work)
+graph = builder.add_edge(START, "plan").add_edge("plan", "work").compile()
+stream = graph.stream({"messages": [("user", "Calculate 7*6")]}, {"callbacks": [handler]})
+next(stream)
+child = os.fork()
+if child == 0:
+    stream.close()  # as the garbage collector does
+    os._exit(0)
+os.waitpid(child, 0)
+list(stream)
+print(*[line.get("status", line["event"]) for line in lines(handler.store.root)])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="does not fork")
+def test_a_forked_child_that_leaves_does_not_end_the_run_of_its_parent(tmp_path):
+    assert python(FORKED_CONCIERGE, tmp_path).split() == ["llm_call", "llm_call", "success"]

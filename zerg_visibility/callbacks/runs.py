@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeAlias
 from uuid import UUID, uuid4
@@ -45,6 +46,7 @@ class RootRun:
         "journal",
         "metadata",
         "name",
+        "pid",
         "run_id",
         "span_id",
         "start_ns",
@@ -67,6 +69,7 @@ class RootRun:
         self.span_id = span_id
         self.run_id = run_id
         self.concierge_id = concierge_id
+        self.pid = os.getpid()
         self.journal: Journal | None = None
         """Where records outside any commis go, once there was one."""
         self.name: str | None = None

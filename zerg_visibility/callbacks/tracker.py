@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
@@ -383,6 +384,8 @@ class Tracker(Locked):
 
     def _end_root(self, root: RootRun, error: BaseException | None) -> None:
         """Sweep what a root run left open, and close its file."""
+        if root.pid != os.getpid():
+            return  # a forked child drops its copy of a stream; the run goes on in its parent
         reason = "timeout" if isinstance(error, STOPPED_BY_TIME) else "cancelled"
         for call in list(root.calls.values()):
             # A commis closes its own calls: it may have a limit of its own, and is not yet over.
