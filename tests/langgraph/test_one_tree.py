@@ -36,6 +36,7 @@ from zerg_visibility import (
     create_commis_node,
     create_commis_tool,
 )
+from zerg_visibility.testing import FakeClock
 
 ASK = {"messages": [HumanMessage("Calculate 7*6")]}
 
@@ -238,6 +239,40 @@ def test_a_task_that_outlives_its_root_for_long_keeps_nothing_of_its_calls(store
 
     assert (kept, handler.open_runs) == ([], 0)
     assert (len(list(lines(store.root))), folders(store)) == (20, 1)
+
+
+def test_a_worker_that_was_started_in_a_run_begins_runs_of_its_own_later(store):
+    """A queue's consumer, started by the first request, works for others long after that one."""
+    clock, tasks = FakeClock(), []
+    handler = VisibilityCallbackHandler(store, clock=clock)
+    config = {"callbacks": [handler]}
+
+    async def consume(root_has_ended: asyncio.Event) -> None:
+        await root_has_ended.wait()
+        for _ in range(3):
+            await agent(ScriptedModel(script=["42"])).ainvoke(ASK, config)
+            clock.advance(200_000)
+
+    async def main() -> None:
+        root_has_ended = asyncio.Event()
+
+        async def step(state: MessagesState) -> Any:
+            tasks.append(asyncio.create_task(consume(root_has_ended)))
+            return {"messages": [ScriptedModel(script=["a plan"]).invoke(state["messages"])]}
+
+        await graph_of(step).ainvoke(ASK, config)
+        root_has_ended.set()
+        await tasks[0]
+
+    asyncio.run(main())
+
+    runs = {}
+    for line in lines(store.root):
+        runs.setdefault(line["concierge_id"], []).append(line["event"])
+    first = ["llm_call", "concierge_run", "llm_call", "llm_call"]
+    assert sorted(runs.values()) == [["llm_call", "concierge_run"], first]
+    assert handler.open_runs == 0
+    assert orphans(store.root) == []
 
 
 def test_a_commis_that_a_thread_starts_after_the_root_has_ended(store, handler):

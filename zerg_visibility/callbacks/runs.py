@@ -41,6 +41,7 @@ class RootRun:
         "chains",
         "concierge_id",
         "ended",
+        "ended_ns",
         "failure",
         "interrupted",
         "journal",
@@ -82,6 +83,7 @@ class RootRun:
         self.interrupted = False
         """Whether something in it stopped to wait for a human."""
         self.ended = False
+        self.ended_ns: int | None = None
         self.chains: set[RunId] = set()
         self.calls: dict[RunId, OpenCall] = {}
 

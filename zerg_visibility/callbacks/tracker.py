@@ -29,6 +29,10 @@ from zerg_visibility.store.commis import CommisStore
 MAX_OPEN_RUNS = 50_000
 """Runs that are open at once; beyond it, the oldest is taken for one whose end was not reported."""
 
+LATE_NS = 300 * 10**9
+"""For so long after its end a root run takes in what outlives it. A task that was started in it and
+works on for others, as a queue's consumer does, begins runs of its own from then on."""
+
 STOPPED_BY_TIME = (TimeoutError, NodeTimeoutError)
 """LangGraph's NodeTimeoutError is no TimeoutError."""
 
@@ -311,8 +315,12 @@ class Tracker(Locked):
         """Find what a new run is inside of; a run that nothing known encloses is a root."""
         commis = current_commis.get()
         parent = self._runs.get(parent_run_id)
-        if parent is None:
+        if parent is None and parent_run_id is not None:
             parent = self._find(parent_run_id, ambient_run_id())
+        elif parent is None:
+            # Callbacks were passed by hand, which inside of a run is no new root. A task that was
+            # started in a run long ago, and works for others since, is inside of none.
+            parent = self._runs.get(ambient_run_id())
         if commis is None and parent is not None:
             commis = parent.context  # a thread without context, given its config by hand
         if commis is not None and commis.owner is not self:
@@ -329,10 +337,16 @@ class Tracker(Locked):
 
     def _find(self, *run_ids: RunId | None) -> OpenRun | None:
         """Give the first of these runs that is open, else the first that has ended lately."""
-        for look in (self._runs.get, self._runs.get_ended):
-            for run_id in run_ids:
-                if run_id is not None and (found := look(run_id)) is not None:
-                    return found
+        for run_id in run_ids:
+            if (found := self._runs.get(run_id)) is not None:
+                return found
+        for run_id in run_ids:
+            found = None if run_id is None else self._runs.get_ended(run_id)
+            if found is None:
+                continue
+            ended_ns = found.root.ended_ns
+            if ended_ns is None or self._clock.monotonic_ns() - ended_ns <= LATE_NS:
+                return found
         return None
 
     def _close_with_task(self, call: OpenCall) -> None:
@@ -392,6 +406,7 @@ class Tracker(Locked):
             if not self._is_at_work(call):
                 self.close_call(call, reason)
         root.ended = True
+        root.ended_ns = self._clock.monotonic_ns()
         if root.concierge_id is not None:
             self._concierges.end(root, error)
         self._wind_up(root)
