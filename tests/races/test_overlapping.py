@@ -231,3 +231,35 @@ print(Path(sys.argv[1], "backend.log").read_text().count(" commis_complete "))
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="does not fork")
 def test_a_forked_child_that_leaves_does_not_end_the_commis_of_its_parent(tmp_path):
     assert python(FORKED, tmp_path).split() == ["running", "success", "1"]
+
+
+FORKED_CONCIERGE = """
+import os, sys
+from tests.langgraph.found import lines
+from tests.langgraph.parts import *
+from zerg_visibility import *
+
+store = CommisStore(sys.argv[1])
+config = {"callbacks": [VisibilityCallbackHandler(store)]}
+given = {"messages": [("user", "Calculate 7*6")]}
+if sys.argv[2] == "graph":
+    stream = agent(ScriptedModel(script=[asks("ping"), "42"]), ping).stream(given, config)
+else:
+    stream = StreamingModel(script=["It is 42."]).stream("Calculate 7*6", config)
+next(stream)
+child = os.fork()
+if child == 0:
+    stream.close()  # as the garbage collector does
+    os._exit(0)
+os.waitpid(child, 0)
+list(stream)
+print(*(line.get("status", line.get("error", line["event"])) for line in lines(store.root)))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="does not fork")
+@pytest.mark.parametrize(
+    ("kind", "told"), [("graph", "llm_call tool_call llm_call success"), ("model", "llm_call")]
+)
+def test_a_forked_child_that_leaves_does_not_end_the_run_of_its_parent(kind, told, tmp_path):
+    assert python(FORKED_CONCIERGE, tmp_path, kind).strip() == told
