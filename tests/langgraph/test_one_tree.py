@@ -15,7 +15,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command, interrupt
 
-from tests.langgraph.found import by_job, lines, orphans
+from tests.langgraph.found import by_job, kinds, lines, orphans
 from tests.langgraph.parts import (
     START,
     Gate,
@@ -36,6 +36,8 @@ from zerg_visibility import (
     create_commis_node,
     create_commis_tool,
 )
+from zerg_visibility.callbacks.runs import OpenCall, RootRun
+from zerg_visibility.callbacks.table import ENDED_REMEMBERED, RunTable
 from zerg_visibility.testing import FakeClock
 
 ASK = {"messages": [HumanMessage("Calculate 7*6")]}
@@ -206,39 +208,86 @@ def test_a_call_in_a_task_that_outlives_its_root_and_is_cancelled(store, handler
     asyncio.run(main())
 
     assert handler.open_runs == 0
-    [call] = lines(store.root)
+    [run, call] = lines(store.root)
+    assert (run["event"], run["status"]) == ("concierge_run", "success")
     assert (call["event"], call["error"]) == ("llm_call", "cancelled")
     assert folders(store) == 1
 
 
-def test_a_task_that_outlives_its_root_for_long_keeps_nothing_of_its_calls(store, handler):
-    kept, tasks = [], []
+def test_a_run_whose_only_call_outlives_it_is_told_to_have_ended(store, handler):
+    """Or its line in started.jsonl would say that it is at work, and later that it was lost."""
+    root_has_ended, threads = threading.Event(), []
 
-    async def late(root_has_ended: asyncio.Event) -> None:
-        await root_has_ended.wait()
-        for _ in range(20):
-            message = HumanMessage("Calculate 7*6")
-            kept.append(weakref.ref(message))
-            await ScriptedModel(script=["42"]).ainvoke([message])
-        del message
-        gc.collect()
-        kept[:] = [one for one in kept if one() is not None]
+    def late() -> None:
+        assert root_has_ended.wait(30)
+        ScriptedModel(script=["late"]).invoke("Calculate 7*6")
+
+    def step(_: MessagesState) -> Any:
+        threads.append(threading.Thread(target=copy_context().run, args=(late,)))
+        threads[0].start()
+        raise RuntimeError("no such host")
+
+    with pytest.raises(RuntimeError):
+        graph_of(step).invoke(ASK, {"callbacks": [handler]})
+    assert list(lines(store.root)) == []
+    root_has_ended.set()
+    threads[0].join(30)
+
+    [run, call] = lines(store.root)
+    assert (run["event"], run["status"]) == ("concierge_run", "failed")
+    assert run["error"] == "RuntimeError: no such host"
+    assert run["end_ts"] <= call["start_ts"]
+    assert orphans(store.root) == []
+
+
+def test_what_outlives_a_run_is_let_go_when_it_ends(store, handler):
+    """A task that was started in a run may work for as long as the program runs."""
+    asked: list[weakref.ref[Any]] = []
+
+    async def worker(messages: Any, done: asyncio.Event) -> None:
+        for _ in range(3):
+            message = HumanMessage(messages[0].content)
+            asked.append(weakref.ref(message))
+            await ScriptedModel(script=["late"]).ainvoke([message])
+            del message
+        done.set()
+        await asyncio.get_running_loop().create_future()
 
     async def main() -> None:
-        root_has_ended = asyncio.Event()
+        tasks, done = [], asyncio.Event()
 
         async def step(state: MessagesState) -> Any:
-            tasks.append(asyncio.create_task(late(root_has_ended)))
+            tasks.append(asyncio.create_task(worker(list(state["messages"]), done)))
             return {"messages": []}
 
         await graph_of(step).ainvoke(ASK, {"callbacks": [handler]})
-        root_has_ended.set()
-        await tasks[0]
+        await done.wait()
+        gc.collect()
+        assert [message() for message in asked] == [None] * 3
+        tasks[0].cancel()
+        await asyncio.wait(tasks)
 
     asyncio.run(main())
 
-    assert (kept, handler.open_runs) == ([], 0)
-    assert (len(list(lines(store.root))), folders(store)) == (20, 1)
+    assert kinds(store.root) == {"concierge_run": 1, "llm_call": 3}
+
+
+@either
+def test_what_a_commis_was_given_is_let_go_when_it_ends(is_async, store, handler):
+    """Ended runs are remembered, and a thousand of them may have been given long documents."""
+    given: list[weakref.ref[Any]] = []
+    commis = create_commis_node(agent(ScriptedModel(script=["42"])), store=store)
+
+    def step(state: MessagesState) -> Any:
+        message = HumanMessage("a long document")
+        given.append(weakref.ref(message))
+        commis.invoke({"messages": [message]})
+        return {"messages": []}
+
+    run(graph_of(step), ASK, {"callbacks": [handler]}, is_async)
+
+    gc.collect()
+    assert given[0]() is None
 
 
 def test_a_worker_that_was_started_in_a_run_begins_runs_of_its_own_later(store):
@@ -324,6 +373,16 @@ def test_what_is_remembered_of_ended_runs_is_bounded(store, handler):
     [call] = lines(store.root)
     assert call["event"] == "llm_call"
     assert "parent_span_id" not in call
+
+
+def test_tool_calls_on_their_own_are_not_remembered_for_ever():
+    table = RunTable()
+    for run_id in range(1, 2 * ENDED_REMEMBERED + 2):
+        table.add_call(OpenCall("tool_call", run_id, RootRun.of_run(run_id, 0, 0, {})))
+        table.pop_call(run_id)
+
+    assert table.get_ended(1) is None
+    assert table.get_ended(ENDED_REMEMBERED + 2) is not None
 
 
 # -- no parent that is nowhere ------------------------------------------------------------------
@@ -454,6 +513,27 @@ def test_a_second_try_is_one_that_asks_the_same(is_async, store, handler):
     [one] = by_job(store)
     attempts = [record.attempt for record in store.records(one.commis_id).items]
     assert attempts == [1, 1, 2, 1]
+
+
+@either
+@pytest.mark.parametrize(("how", "status"), [("asks", "interrupted"), ("hands over", "success")])
+def test_a_node_that_alone_is_watched_is_left_by_no_failure(how, status, is_async, store, handler):
+    """Its graph is a root run to its handler, but not to LangGraph, which goes on outside."""
+
+    def work(state: MessagesState) -> Any:
+        ScriptedModel(script=["a plan"]).invoke(state["messages"])
+        if how == "asks":
+            interrupt("may I?")
+        return Command(graph=Command.PARENT, goto="after")
+
+    builder = StateGraph(MessagesState).add_node("after", lambda _: {"messages": []})
+    builder.add_node("worker", graph_of(work).with_config(callbacks=[handler]))
+    graph = builder.add_edge(START, "worker").compile(checkpointer=InMemorySaver())
+
+    run(graph, ASK, {"configurable": {"thread_id": "1"}}, is_async)
+
+    assert [line.get("status") for line in lines(store.root)] == [None, status]
+    assert handler.open_runs == 0
 
 
 def test_the_last_line_of_a_concierge_tells_of_its_run(store):

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import io
 import itertools
+import json
 import logging
 import os
 import sys
@@ -29,14 +30,20 @@ from zerg_visibility import (
     VisibilityCallbackHandler,
     create_commis_node,
 )
+from zerg_visibility.callbacks import table as table_module
+from zerg_visibility.callbacks.concierge import ConciergeFiles
+from zerg_visibility.callbacks.recorder import Recorder
 from zerg_visibility.callbacks.runs import OpenRun, RootRun
 from zerg_visibility.callbacks.table import RunTable
+from zerg_visibility.clock import SYSTEM_CLOCK
 from zerg_visibility.commis import dossier as dossier_module
 from zerg_visibility.commis.dossier import Beginning, Dossier, Turn
 from zerg_visibility.commis.options import CAPTURES
 from zerg_visibility.commis.shelf import DossierShelf
 from zerg_visibility.faults import FaultLog
+from zerg_visibility.records import started
 from zerg_visibility.store.appending import MAX_OPEN_FILES
+from zerg_visibility.store.layout import concierge_dir
 from zerg_visibility.store.runs import SegmentRun
 
 PACKAGE = str(Path(zerg_visibility.__file__).parent)
@@ -178,6 +185,60 @@ def test_the_oldest_run_is_found_while_it_ends():
         assert set(found) <= {1, 2}
         assert len(found) == 1
         return looking.came
+
+    for_each_line(happens)
+
+
+def test_what_has_just_ended_is_remembered_though_two_threads_make_room_at_once(monkeypatch):
+    monkeypatch.setattr(table_module, "ENDED_REMEMBERED", 3)
+
+    def happens(number: int) -> bool:
+        table, root = RunTable(), RootRun.of_run(1, 0, 0, {})
+        for run_id in (1, 2, 3, 4):
+            table.add_chain(run_id, OpenRun(root, None))
+        for run_id in (1, 2):
+            table.pop_chain(run_id)
+        found: list[Any] = []
+
+        def meanwhile() -> None:
+            found.append(table.get_ended(1))
+            table.pop_chain(4)
+
+        ending = InBetween(number, lambda: table.pop_chain(3), meanwhile)
+        ending.start()
+        end(ending)
+        assert None not in [*found, table.get_ended(1), table.get_ended(3)]
+        return ending.came
+
+    for_each_line(happens)
+
+
+def test_two_threads_begin_the_files_of_a_concierge(store):
+    def happens(number: int) -> bool:
+        root = RootRun.of_run(number + 1, 0, 0, {})
+        root.name = "planner"
+        recorder = Recorder(FaultLog(), None, ())
+        files = ConciergeFiles(store, str, recorder, FaultLog(), SYSTEM_CLOCK)
+
+        def start_a_call(name: str) -> None:
+            files.journal(root).start(started("tool_call", name, "ab" * 8, 0, root.span_id))
+
+        other = threading.Thread(target=start_a_call, args=("other",), daemon=True)
+
+        def meanwhile() -> None:
+            other.start()
+            other.join(LET_IT_COME_FAR_S)
+
+        first = InBetween(number, lambda: start_a_call("first"), meanwhile)
+        first.start()
+        end(first)
+        if first.came:
+            end(other)
+            files.journal(root).close()
+            path = concierge_dir(store.root, root.concierge_id) / "started.jsonl"
+            names = [json.loads(line)["name"] for line in path.read_bytes().splitlines()]
+            assert sorted(names) == ["first", "other", "planner"]
+        return first.came
 
     for_each_line(happens)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import threading
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from pydantic import BaseModel, field_validator
 from tests.scripted import asks, commis_agent, plain_commis, run, says
 from zerg_visibility import (
     CommisStore,
+    MemorySink,
     VisibilityCallbackHandler,
     configure_logging,
     create_commis_node,
@@ -169,6 +172,80 @@ def test_what_redact_names_is_nowhere(where, store, log):
     assert files_with(KEY, store.root, log.parent) == []
     assert files_with(KEY[8:], store.root, log.parent) == []
     assert [path for path in store.root.rglob("*") if KEY[8:20] in path.name] == []
+
+
+def failing_commis(store: CommisStore, fail: Any) -> Any:
+    """A commis that hides more than what it is started in."""
+    return create_commis_node(plain_commis(fail), store=store, redact=redact_secrets)
+
+
+def refuse(_: Any) -> None:
+    raise PermissionError(f"the key {KEY} is not valid")
+
+
+def test_two_commis_that_fail_side_by_side_both_hide_why_from_the_concierge(store, log):
+    """The graph raises what one of them raised, after the other one has failed as well."""
+    one_has_failed, other_works = threading.Event(), threading.Event()
+
+    def fail(_: Any) -> None:
+        assert other_works.wait(30)
+        refuse(_)
+
+    def fail_later(_: Any) -> None:
+        other_works.set()
+        assert one_has_failed.wait(30)
+        refuse(_)
+
+    class Sink(MemorySink):
+        def emit(self, record: Any) -> None:
+            one_has_failed.set()
+
+    handler = VisibilityCallbackHandler(store, sinks=[Sink()])
+    builder = StateGraph(MessagesState)
+    for name, step in (("one", fail), ("other", fail_later)):
+        builder.add_node(name, failing_commis(store, step)).add_edge(START, name)
+    with pytest.raises(PermissionError):
+        run(builder.compile(), "Ask.", handler)
+
+    assert len(files_with("[redacted", store.root)) >= 3
+    assert files_with(KEY, store.root, log.parent) == []
+
+
+@pytest.mark.parametrize("how", ["in a tool", "under two handlers", "too late"])
+def test_what_a_failing_commis_hides_is_hidden_by_what_started_it(
+    how, store, handler, tmp_path, log
+):
+    commis = failing_commis(store, refuse)
+    other = VisibilityCallbackHandler(CommisStore(tmp_path / "other"))
+    root_has_ended, threads = threading.Event(), []
+
+    @tool
+    def research() -> str:
+        """Start a commis."""
+        return str(commis.invoke({"messages": []}))
+
+    nesting = create_commis_node(plain_commis(lambda _: research.invoke({})), store=store)
+
+    def late() -> None:
+        assert root_has_ended.wait(30)
+        with contextlib.suppress(PermissionError):
+            nesting.invoke({"messages": []})
+
+    def step(_: Any) -> Any:
+        if how != "too late":
+            return research.invoke({})
+        threads.append(threading.Thread(target=copy_context().run, args=(late,)))
+        return threads[0].start()
+
+    handlers = [handler, other] if how == "under two handlers" else [handler]
+    with contextlib.suppress(PermissionError):
+        run(plain_commis(step), "Ask.", *handlers)
+    root_has_ended.set()
+    for thread in threads:
+        thread.join(30)
+
+    assert handler.stats.records >= 3
+    assert files_with(KEY, store.root, other.store.root, log.parent) == []
 
 
 def test_tool_arguments_and_prompts_are_in_no_record(tmp_path, handler, log):

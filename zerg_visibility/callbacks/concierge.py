@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from langgraph.errors import GraphBubbleUp
+from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
 
 from zerg_visibility.callbacks.recorder import Recorder
-from zerg_visibility.callbacks.runs import NAME_MAX, RootRun
+from zerg_visibility.callbacks.runs import NAME_MAX, RootOutcome, RootRun
 from zerg_visibility.clock import Clock
 from zerg_visibility.concierge_run import ConciergeRunRecord
 from zerg_visibility.errortext import ERROR_MAX, error_text
@@ -52,37 +52,48 @@ class ConciergeFiles(Locked):
         """Give the journal of a root run; the first to ask for it begins its files."""
         if root.journal is not None:
             return root.journal
+        journal = Journal(self._store, self._redact)
+        if root.concierge_id is not None:
+            folder = layout.concierge_dir(self._store.root, root.concierge_id)
+            journal.open(folder, starts=True)
         with self._lock:
-            is_first = root.journal is None
-            if root.journal is None:
-                root.journal = Journal(self._store, self._redact)
-                if root.concierge_id is not None:
-                    folder = layout.concierge_dir(self._store.root, root.concierge_id)
-                    root.journal.open(folder, starts=True)
-            journal = root.journal
-        if is_first and root.name is not None:
+            # Others find it only now that it can be written to.
+            if root.journal is not None:
+                return root.journal
+            root.journal = journal
+        if root.name is not None:
             self._write_start(root, root.name, journal)
+            self._write_end(root, root.name, journal)  # it may have ended before its first call
         return journal
 
     def end(self, root: RootRun, error: BaseException | None) -> None:
         """Write how a root run ended, as the last line but for calls that outlive it.
 
         Args:
-            root: The run; if it is no graph's, or has no files, there is nothing to write.
+            root: The run; if it is no graph's, there is nothing to write, and if it has no files
+                yet, it is written once there are: what outlives a run may be all that it does.
             error: What it raised, if it did.
         """
-        journal = root.journal
-        failure, root.failure = root.failure, None
-        if journal is None or root.name is None:
+        if root.name is not None:
+            duration_us = max(0, self._clock.monotonic_ns() - root.start_ns) // 1000
+            status = _status(root, error)
+            text = self._error(error, root) if error is not None and status == "failed" else None
+            root.outcome = RootOutcome(status, root.start_us + duration_us, text)
+            if root.journal is not None:
+                self._write_end(root, root.name, root.journal)
+        root.failures.clear()
+
+    def _write_end(self, root: RootRun, name: str, journal: Journal) -> None:
+        with self._lock:
+            outcome, root.outcome = root.outcome, None
+        if outcome is None:
             return
-        duration_us = max(0, self._clock.monotonic_ns() - root.start_ns) // 1000
-        status = _status(root, error)
         record = ConciergeRunRecord(
-            name=one_line(self._redact(root.name), NAME_MAX) or "concierge",
-            status=status,
+            name=one_line(self._redact(name), NAME_MAX) or "concierge",
+            status=outcome.status,
             start_us=root.start_us,
-            end_us=root.start_us + duration_us,
-            error=self._error(error, failure) if error and status == "failed" else None,
+            end_us=outcome.end_us,
+            error=outcome.error,
             concierge_id=root.concierge_id,
             thread_id=self._id(root, "thread_id"),
             run_id=self._id(root, "run_id"),
@@ -94,10 +105,11 @@ class ConciergeFiles(Locked):
         )
         self._recorder.emit(record, journal)
 
-    def _error(self, error: BaseException, failure: tuple[BaseException, str] | None) -> str:
-        if failure is not None and failure[0] is error:
+    def _error(self, error: BaseException, root: RootRun) -> str:
+        known = root.failures.text_of(error)
+        if known is not None:
             # It came from a commis, which may have secrets of its own.
-            return one_line(self._redact(failure[1]), ERROR_MAX)
+            return one_line(self._redact(known), ERROR_MAX)
         return error_text(error, self._redact)
 
     def _write_start(self, root: RootRun, name: str, journal: Journal) -> None:
@@ -132,6 +144,11 @@ class ConciergeFiles(Locked):
 def _status(root: RootRun, error: BaseException | None) -> CommisStatus:
     if error is None:
         return "interrupted" if root.interrupted else "success"
+    # Both leave a graph that is a node of another one, which this handler does not watch.
+    if isinstance(error, GraphInterrupt):
+        return "interrupted"
+    if isinstance(error, ParentCommand):
+        return "success"
     if isinstance(error, GraphBubbleUp) or not isinstance(error, Exception):
         return "cancelled"  # CancelledError, GeneratorExit, KeyboardInterrupt, a drained graph
     return "failed"

@@ -290,12 +290,12 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
                 answer = Answer()
             if self._is_set_aside(error, run_id.int, ended_ns, answer):
                 return
-            call = self.tracker.take(run_id.int)
+            call = self.tracker.take(run_id.int, error)
             if call is None:
                 return
             if not isinstance(error, GraphBubbleUp):
                 answer = with_usage(answer, call.usage)
-                self._recorder.llm_call(call, ended_ns, answer, _reason(error, call.redact))
+                self._recorder.llm_call(call, ended_ns, answer, _reason(error, call))
             self.tracker.end_if_root(call)
         except Exception as failure:
             self._failed("handle on_llm_error", failure, dropped=1)
@@ -365,7 +365,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
                 # It did what it was for: it handed over.
                 self._recorder.tool_call(call, ended_ns, None)
             elif not isinstance(error, GraphBubbleUp):
-                self._recorder.tool_call(call, ended_ns, _reason(error, call.redact))
+                self._recorder.tool_call(call, ended_ns, _reason(error, call))
             self.tracker.end_if_root(call)
         except Exception as failure:
             self._failed("handle on_tool_error", failure, dropped=1)
@@ -398,8 +398,12 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
             return None
 
 
-def _reason(error: BaseException, redact: Redact) -> str:
+def _reason(error: BaseException, call: OpenCall) -> str:
     """Say why a call failed."""
     if isinstance(error, asyncio.CancelledError | GeneratorExit):
         return "cancelled"
-    return error_text(error, redact)
+    # A tool may have started a commis, which may have secrets of its own.
+    known = (call.context or call.root).failures.text_of(error)
+    if known is not None:
+        return one_line(call.redact(known), ERROR_MAX)
+    return error_text(error, call.redact)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 from uuid import UUID, uuid4
 
 from zerg_visibility.callbacks.usage import Answer, SeenUsage
@@ -12,6 +12,7 @@ from zerg_visibility.clock import format_for_name
 from zerg_visibility.journal import Journal
 from zerg_visibility.records import CommisRunRecord, Record
 from zerg_visibility.redaction import Redact
+from zerg_visibility.status import CommisStatus
 from zerg_visibility.words import one_line
 
 NAME_MAX = 200
@@ -20,7 +21,53 @@ NAME_MAX = 200
 RunId: TypeAlias = int
 """LangChain's run id as its 128-bit number: UUIDs are hashed and compared by Python code."""
 
+FAILURES_MAX = 100
+"""Errors of commis that are known again where they pass through; as many may fail side by side."""
+
 _LOW_64 = 2**64 - 1
+
+
+class Failures:
+    """What commis inside of something raised, each with the text that it lets be stored.
+
+    An error passes through everything around the commis that raised it, and a commis may have more
+    to hide than those. Safe to use from several threads.
+    """
+
+    __slots__ = ("_noted",)
+
+    def __init__(self) -> None:
+        self._noted: list[tuple[BaseException, str]] = []
+
+    def note(self, error: BaseException, text: str, *, keep: int = FAILURES_MAX) -> None:
+        """Remember one, and forget the oldest if they are more than that."""
+        self._noted.append((error, text))
+        del self._noted[:-keep]
+
+    def text_of(self, error: BaseException) -> str | None:
+        """Give the text of one; None if it did not come from a commis."""
+        for known, text in list(self._noted):
+            if known is error:
+                return text
+        return None
+
+    def clear(self) -> None:
+        """Let go of them, and of what their tracebacks hold."""
+        self._noted.clear()
+
+
+class RootOutcome(NamedTuple):
+    """How a root run ended.
+
+    Args:
+        status: success, failed, interrupted or cancelled.
+        end_us: Microseconds since 1970.
+        error: Why it failed, if it did.
+    """
+
+    status: CommisStatus
+    end_us: int
+    error: str | None
 
 
 class RootRun:
@@ -42,11 +89,12 @@ class RootRun:
         "concierge_id",
         "ended",
         "ended_ns",
-        "failure",
+        "failures",
         "interrupted",
         "journal",
         "metadata",
         "name",
+        "outcome",
         "pid",
         "run_id",
         "span_id",
@@ -70,7 +118,6 @@ class RootRun:
         self.span_id = span_id
         self.run_id = run_id
         self.concierge_id = concierge_id
-        self.pid = os.getpid()
         self.journal: Journal | None = None
         """Where records outside any commis go, once there was one."""
         self.name: str | None = None
@@ -78,8 +125,11 @@ class RootRun:
         self.start_us = start_us
         self.start_ns = start_ns
         self.metadata = metadata or {}
-        self.failure: tuple[BaseException, str] | None = None
-        """What a commis in it raised last, with the text that this commis lets be stored."""
+        self.failures = Failures()
+        """What commis in it raised."""
+        self.outcome: RootOutcome | None = None
+        """How it ended, until that is written."""
+        self.pid = os.getpid()
         self.interrupted = False
         """Whether something in it stopped to wait for a human."""
         self.ended = False
@@ -170,7 +220,6 @@ class OpenCall(OpenRun):
         "hint",
         "journal",
         "kind",
-        "late",
         "name",
         "node",
         "parent",
@@ -181,6 +230,7 @@ class OpenCall(OpenRun):
         "span_id",
         "start_ns",
         "start_us",
+        "stop_watching",
         "stopped_ns",
         "tool_call_id",
         "try_key",
@@ -214,6 +264,8 @@ class OpenCall(OpenRun):
         self.first_token_ns: int | None = None
         self.stopped_ns: int | None = None
         """When it must have stopped at the latest, if no end was reported."""
+        self.stop_watching: Callable[[], object] | None = None
+        """Called at its end, if the end of the task that makes it is waited for."""
         self.cancelled = False
         """Whether its cancellation was reported; why is known only when the commis ends."""
         self.cut = False
@@ -222,8 +274,6 @@ class OpenCall(OpenRun):
         """Output schemas that the model answers as if they were tools."""
         self.usage: SeenUsage | None = None
         """Usage that chunks told so far; counts if the call ends without telling it itself."""
-        self.late: set[OpenCall] | None = None
-        """Calls of one task that outlive their root, and end with it; this is one of them."""
         self.answer: Answer | None = None
         """What had arrived when it was cancelled."""
 
@@ -255,6 +305,7 @@ class CommisContext:
         "attempt",
         "commis_id",
         "ended",
+        "failures",
         "inner_error",
         "interrupted",
         "journal",
@@ -295,9 +346,11 @@ class CommisContext:
         """Whether its graph stopped to wait for a human without raising."""
         self.questions: Sequence[Any] = ()
         """LangGraph's interrupts, if it did."""
+        self.failures = Failures()
+        """What commis that it started raised."""
         self.ended = False
         self.on_late_record: Callable[[Record], None] | None = None
         """Called for each record that comes after the segment has ended."""
-        self.watchers: set[Watcher] = set()
-        """Others that see its events too."""
+        self.watchers: dict[Watcher, RootRun] = {}
+        """Others that see its events too, and the root run that it is part of for them."""
         self.open_calls: set[OpenCall] = set()

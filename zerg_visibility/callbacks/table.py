@@ -45,9 +45,10 @@ class RunTable(Locked):
         entry = self._entries.pop(run_id, None)
         if entry is not None:
             entry.root.chains.discard(run_id)
-            self._ended[run_id] = entry
-            if len(self._ended) >= ENDED_REMEMBERED:
-                self._forget()
+            ended = self._ended
+            ended[run_id] = entry
+            if len(ended) >= ENDED_REMEMBERED:
+                self._forget(ended)
         return entry
 
     def add_call(self, call: OpenCall) -> None:
@@ -82,10 +83,14 @@ class RunTable(Locked):
             entry.parent.children.discard(entry)
         if entry.context is not None:
             entry.context.open_calls.discard(entry)
-        if entry.late is not None:
-            entry.late.discard(entry)
+        if entry.stop_watching is not None:
+            entry.stop_watching()
+            entry.stop_watching = None
         if entry.call is entry:  # a tool; nothing is ever started in a model's call
-            self._ended[run_id] = entry
+            ended = self._ended
+            ended[run_id] = entry
+            if len(ended) >= ENDED_REMEMBERED:  # tools may be all that is ever called
+                self._forget(ended)
         return entry
 
     def oldest(self) -> tuple[RunId, OpenRun]:
@@ -112,6 +117,16 @@ class RunTable(Locked):
                 if entry is not None:
                     self._ended[run_id] = entry
 
-    def _forget(self) -> None:
-        """Keep what ended lately, and let go of what ended before that."""
-        self._ended, self._ended_before = {}, self._ended
+    def _forget(self, full: dict[RunId, OpenRun]) -> None:
+        """Keep what ended lately, and let go of what ended before that.
+
+        Args:
+            full: What ended lately. Of several threads that see it full, only one may do this, or
+                the next would let go of it.
+        """
+        fresh: dict[RunId, OpenRun] = {}
+        with self._lock:
+            if self._ended is full:
+                # In this order, so that whoever looks meanwhile finds it in one place or both.
+                self._ended_before = full
+                self._ended = fresh

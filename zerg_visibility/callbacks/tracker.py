@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
-from weakref import WeakKeyDictionary
 
 from langgraph.errors import GraphInterrupt, NodeTimeoutError
 
@@ -62,8 +62,6 @@ class Tracker(Locked):
         self._clock = clock
         self._runs = RunTable()
         self._late_ends = 0
-        self._late: WeakKeyDictionary[asyncio.Task[Any], set[OpenCall]] = WeakKeyDictionary()
-        """Open calls that outlive their root, by the task that makes them."""
 
     @property
     def open_runs(self) -> int:
@@ -101,14 +99,16 @@ class Tracker(Locked):
     def close_chain(self, run_id: RunId, outputs: Any, error: BaseException | None) -> None:
         """Note that a chain run has ended, and settle what that ends with it."""
         entry = self._runs.pop_chain(run_id)
-        if entry is None:
+        if entry is None or _is_of_parent(entry, error):
             return
         if entry.children:
             self._settle_children(entry, error)
         if entry.commis is not None:
             entry.commis.output = outputs
-        elif error is not None and (commis := current_commis.get()) is not None:
-            commis.inner_error = error
+        elif error is not None:
+            commis = current_commis.get()
+            if commis is not None and not commis.ended:  # after its end nobody asks any more
+                commis.inner_error = error
         if entry.is_step and isinstance(error, GraphInterrupt):
             entry.root.interrupted = True
         if entry.root.run_id == run_id:
@@ -218,12 +218,20 @@ class Tracker(Locked):
         if usage:
             call.usage = see_usage(call.usage, usage)
 
-    def take(self, run_id: RunId) -> OpenCall | None:
-        """Take out a call that has ended; None, and counted, if it was closed before."""
+    def take(self, run_id: RunId, error: BaseException | None = None) -> OpenCall | None:
+        """Take out a call that has ended; None, and counted, if it was closed before.
+
+        Args:
+            run_id: The call.
+            error: What it raised. None is given as well, but not counted, if a forked child drops
+                its copy of a call.
+        """
         call = self._runs.pop_call(run_id)
         if call is None:
             with self._lock:
                 self._late_ends += 1
+        elif _is_of_parent(call, error):
+            return None
         return call
 
     def set_aside(self, run_id: RunId, ended_ns: int, answer: Answer | None) -> bool:
@@ -323,17 +331,18 @@ class Tracker(Locked):
             parent = self._runs.get(ambient_run_id())
         if commis is None and parent is not None:
             commis = parent.context  # a thread without context, given its config by hand
-        if commis is not None and commis.owner is not self:
-            commis.watchers.add(self)
         if parent is not None:
-            return parent, parent.root, commis
-        if commis is not None and commis.owner is self:
+            root = parent.root
+        elif commis is not None and commis.owner is self:
             root = commis.root
             if root.run_id is None:
                 root.run_id = run_id
-            return None, root, commis
-        start_us, start_ns = self._clock.wall_us(), self._clock.monotonic_ns()
-        return None, RootRun.of_run(run_id, start_us, start_ns, metadata or {}), commis
+        else:
+            start_us, start_ns = self._clock.wall_us(), self._clock.monotonic_ns()
+            root = RootRun.of_run(run_id, start_us, start_ns, metadata or {})
+        if commis is not None and commis.owner is not self:
+            commis.watchers[self] = root
+        return parent, root, commis
 
     def _find(self, *run_ids: RunId | None) -> OpenRun | None:
         """Give the first of these runs that is open, else the first that has ended lately."""
@@ -358,18 +367,14 @@ class Tracker(Locked):
             task = asyncio.current_task()
         except RuntimeError:
             return  # no event loop, so no cancellation either
-        if task is None:
-            return
-        calls = self._late.get(task)
-        if calls is None:
-            calls = self._late[task] = set()
-            task.add_done_callback(lambda _: self._close_late(calls))
-        calls.add(call)
-        call.late = calls
+        if task is not None:
 
-    def _close_late(self, calls: set[OpenCall]) -> None:
-        for call in list(calls):
-            self.close_call(call, "cancelled")
+            def close(_: object) -> None:
+                self.close_call(call, "cancelled")
+
+            task.add_done_callback(close)
+            # It may be a worker that makes such calls for as long as the program runs.
+            call.stop_watching = partial(task.remove_done_callback, close)
 
     def _settle_children(self, entry: OpenRun, error: BaseException | None) -> None:
         """Decide what became of calls whose enclosing run has ended before them."""
@@ -398,8 +403,6 @@ class Tracker(Locked):
 
     def _end_root(self, root: RootRun, error: BaseException | None) -> None:
         """Sweep what a root run left open, and close its file."""
-        if root.pid != os.getpid():
-            return  # a forked child drops its copy of a stream; the run goes on in its parent
         reason = "timeout" if isinstance(error, STOPPED_BY_TIME) else "cancelled"
         for call in list(root.calls.values()):
             # A commis closes its own calls: it may have a limit of its own, and is not yet over.
@@ -420,6 +423,11 @@ class Tracker(Locked):
         """Say whether a run belongs to a commis of ours that has not ended; it sees to it then."""
         commis = run.context
         return commis is not None and not commis.ended and commis.owner is self
+
+
+def _is_of_parent(run: OpenRun, error: BaseException | None) -> bool:
+    """Say whether a child process drops its copy of a stream that its parent goes on with."""
+    return isinstance(error, GeneratorExit) and os.getpid() != run.root.pid
 
 
 def _both(first: Redact, then: Redact) -> Redact:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -21,13 +22,14 @@ from langgraph.errors import (
 
 from zerg_visibility.callbacks.context import InsideCommis
 from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
-from zerg_visibility.callbacks.runs import CommisContext, RootRun
+from zerg_visibility.callbacks.runs import FAILURES_MAX, CommisContext, RootRun
 from zerg_visibility.clock import format_us
 from zerg_visibility.commis.dossier import Dossier, Turn
 from zerg_visibility.commis.options import CommisOptions
 from zerg_visibility.commis.shelf import shelf
 from zerg_visibility.commis.texts import plain_json, result_text, thread_text
 from zerg_visibility.errortext import ERROR_MAX, error_text
+from zerg_visibility.faults import FaultLog
 from zerg_visibility.records import CommisRunRecord, Record
 from zerg_visibility.status import CommisStatus
 from zerg_visibility.store import layout
@@ -163,17 +165,15 @@ class Segment:
         )
         # The ended run is remembered for a while; what its graph left behind need not be.
         context.output = context.inner_error = None
-        if context.root.ended:
-            context.root.failure = None
+        context.questions = ()
+        context.failures.clear()
 
     def _close(self, reason: str, record: CommisRunRecord, outer: Any) -> None:
         self._context.ended = True
-        self._context.on_late_record = self._take_late
+        # Without the segment itself, which holds all that its graph was given.
+        faults = self._handler.faults
+        self._context.on_late_record = partial(_take_late, self._dossier, faults)
         self._handler.tracker.end_commis(self._context, reason, record, outer)
-
-    def _take_late(self, record: Record) -> None:
-        """Add up a call that came after the end: of a tool that nobody could stop in time."""
-        self._guarded("add up a late call", shelf.take_late, self._dossier, record)
 
     def _status(self, error: BaseException | None, has_own_limit: bool) -> CommisStatus:
         if error is None:
@@ -195,13 +195,18 @@ class Segment:
 
     def _error_text(self, error: BaseException) -> str:
         """Say why it failed; a commis inside of it may have had more to hide than this one."""
-        root, redact = self._context.root, self._dossier.journal.redact
-        if root.failure is not None and root.failure[0] is error:
-            text = one_line(redact(root.failure[1]), ERROR_MAX)
+        context, redact = self._context, self._dossier.journal.redact
+        known = context.failures.text_of(error)
+        if known is not None:
+            text = one_line(redact(known), ERROR_MAX)
         else:
             text = error_text(error, redact)
-        if not root.ended:
-            root.failure = error, text
+        around = self._outer or context.root
+        if self._outer is not None or context.root.concierge_id is not None:
+            # What has ended clears nothing any more, though a tool in it may still ask.
+            around.failures.note(error, text, keep=1 if around.ended else FAILURES_MAX)
+        for root in list(context.watchers.values()):
+            root.failures.note(error, text, keep=1 if root.ended else FAILURES_MAX)
         return text
 
     def _asked(self, error: BaseException | None) -> str | None:
@@ -247,3 +252,11 @@ class Segment:
             step(*args)
         except Exception as error:
             self._handler.faults.note(doing, error)
+
+
+def _take_late(dossier: Dossier, faults: FaultLog, record: Record) -> None:
+    """Add up a call that came after the end: of a tool that nobody could stop in time."""
+    try:
+        shelf.take_late(dossier, record)
+    except Exception as error:
+        faults.note("add up a late call", error)
