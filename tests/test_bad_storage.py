@@ -33,7 +33,7 @@ from zerg_visibility.store.appending import CHECK_AFTER_S
 
 class TestDamagedFiles:
     @pytest.mark.parametrize(
-        "content", [b"", b"{", b"null", b"[]", b'{"status": "odd"}', b"\xff\xfe", None], ids=repr
+        "content", [b"", b"{", b"null", b"[]", b'{"status": 7}', b"\xff\xfe", None], ids=repr
     )
     def test_a_broken_metadata_json_hides_nothing_else(self, store, handler, content):
         run(create_commis_node(calculator(), store=store), "Calculate 7*6", handler)
