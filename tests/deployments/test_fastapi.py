@@ -55,7 +55,7 @@ async def test_each_request_has_the_commis_of_its_user(store, handler):
     [read, *_] = ConciergeToolkit(store=store, owner_id=owner).get_tools()
     app = FastAPI()
 
-    @app.post("/work/{user}")
+    @app.post("/tasks/{user}")
     async def work(user: str) -> str:
         state = await graph.ainvoke(*given(user, handler))
         return str(state["messages"][-1].text)
@@ -66,7 +66,7 @@ async def test_each_request_has_the_commis_of_its_user(store, handler):
 
     users = [f"user-{number}" for number in range(CLIENTS)]
     async with served(app) as client:
-        answers = await asyncio.gather(*(client.post(f"/work/{user}") for user in users))
+        answers = await asyncio.gather(*(client.post(f"/tasks/{user}") for user in users))
         assert {answer.json() for answer in answers} == {"The result is 42."}
         jobs = {str(job.job_id): job.owner_id for job in store.recent()}
         assert sorted(jobs.values()) == sorted(users)
