@@ -294,12 +294,11 @@ def test_a_worker_that_was_started_in_a_run_begins_runs_of_its_own_later(store):
     """A queue's consumer, started by the first request, works for others long after that one."""
     clock, tasks = FakeClock(), []
     handler = VisibilityCallbackHandler(store, clock=clock)
-    config = {"callbacks": [handler]}
 
     async def consume(root_has_ended: asyncio.Event) -> None:
         await root_has_ended.wait()
         for _ in range(3):
-            await agent(ScriptedModel(script=["42"])).ainvoke(ASK, config)
+            await agent(ScriptedModel(script=["42"])).ainvoke(ASK)
             clock.advance(200_000)
 
     async def main() -> None:
@@ -309,7 +308,7 @@ def test_a_worker_that_was_started_in_a_run_begins_runs_of_its_own_later(store):
             tasks.append(asyncio.create_task(consume(root_has_ended)))
             return {"messages": [ScriptedModel(script=["a plan"]).invoke(state["messages"])]}
 
-        await graph_of(step).ainvoke(ASK, config)
+        await graph_of(step).ainvoke(ASK, {"callbacks": [handler]})
         root_has_ended.set()
         await tasks[0]
 
