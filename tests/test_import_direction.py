@@ -14,39 +14,45 @@ MAY_IMPORT = {
     "settings": set(),
     "clock": set(),
     "words": set(),
-    "typed": set(),
-    "locking": set(),
-    "plain": set(),
+    "schema": set(),
+    "forksafe": set(),
+    "jsonable": set(),
     "secret_formats": set(),
     "status": set(),
-    "records": {"clock", "plain", "status", "typed"},
-    "concierge_run": {"records", "status", "typed"},
+    "call_history": {"forksafe"},
     "errortext": {"words"},
-    "faults": {"errortext", "locking", "settings"},
-    "redaction": {"faults"},
-    "store": {"clock", "errors", "locking", "records", "settings", "status", "typed", "words"},
-    "arguments": {"errors", "store"},
-    "sinks": {"concierge_run", "errors", "settings", "records", "faults", "store", "words"},
-    "tries": {"locking"},
-    "journal": {"concierge_run", "locking", "records", "redaction", "store", "tries"},
+    "diagnostics": {"errortext", "forksafe", "settings"},
+    "redaction": {"diagnostics"},
+    "records": {"clock", "jsonable", "schema", "status"},
+    "store": {"clock", "errors", "forksafe", "records", "schema", "settings", "status", "words"},
+    "sinks": {"diagnostics", "errors", "records", "settings", "store", "words"},
+    "read": {"clock", "commis_store", "errors", "records", "status", "store", "words"},
+    "commis_store": {"clock", "errors", "records", "settings", "status", "store"},
+    "nowhere_store": {"clock", "commis_store", "errors", "store"},
+    "arguments": {"commis_store", "errors"},
+    "run_log": {"call_history", "commis_store", "forksafe", "records", "redaction", "store"},
     "callbacks": {
-        "arguments", "clock", "concierge_run", "errors", "errortext", "faults", "journal",
-        "locking", "records", "redaction", "settings", "sinks", "status", "store", "words",
+        "arguments", "clock", "commis_store", "diagnostics", "errors", "errortext", "forksafe",
+        "nowhere_store", "records", "redaction", "run_log", "settings", "sinks", "status", "store",
+        "words",
     },
-    "analysis": {"clock", "errors", "records", "status", "store", "typed", "words"},
-    "tools": {"analysis", "clock", "errors", "records", "settings", "status", "store", "words"},
+    "tools": {
+        "clock", "commis_store", "errors", "read", "records", "settings", "status", "store",
+        "words",
+    },
     "commis": {
-        "arguments", "callbacks", "clock", "errors", "errortext", "faults", "journal", "locking",
-        "records", "redaction", "settings", "status", "store", "tools", "words",
+        "arguments", "callbacks", "clock", "commis_store", "diagnostics", "errors", "errortext",
+        "forksafe", "records", "redaction", "run_log", "settings", "status", "store", "tools",
+        "words",
     },
     "testing": {"clock", "records"},
     "demo": {
-        "analysis", "callbacks", "clock", "commis", "errors", "records", "redaction",
+        "callbacks", "clock", "commis", "commis_store", "errors", "read", "records", "redaction",
         "secret_formats", "settings", "sinks", "store", "tools", "words",
     },
     "cli": {
-        "analysis", "clock", "demo", "errors", "records", "settings", "sinks", "status", "store",
-        "words",
+        "clock", "commis_store", "demo", "errors", "read", "records", "settings", "sinks", "status",
+        "store", "words",
     },
     "__init__": {"settings"},
     "__main__": {"cli"},
@@ -158,7 +164,7 @@ def test_other_packages_are_imported_only_where_they_belong(foreign):
 
 def test_the_tools_never_import_what_watches():
     assert not MAY_IMPORT["tools"] & {"callbacks", "sinks", "commis"}
-    assert not FOREIGN["langchain_core"] & {"analysis", "store", "sinks", "cli"}
+    assert not FOREIGN["langchain_core"] & {"read", "store", "sinks", "cli"}
 
 
 def test_no_name_with_an_underscore_crosses_a_module():

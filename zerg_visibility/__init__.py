@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from zerg_visibility.commis.node import create_commis_node as create_commis_node
     from zerg_visibility.commis.report import report_job as report_job
     from zerg_visibility.commis.tool import create_commis_tool as create_commis_tool
-    from zerg_visibility.concierge_run import ConciergeRunRecord as ConciergeRunRecord
+    from zerg_visibility.commis_store import CommisStore as CommisStore
     from zerg_visibility.errors import CommisNotFoundError as CommisNotFoundError
     from zerg_visibility.errors import ConfigurationError as ConfigurationError
     from zerg_visibility.errors import FileNotInCommisError as FileNotInCommisError
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from zerg_visibility.errors import MissingExtraError as MissingExtraError
     from zerg_visibility.errors import StoreError as StoreError
     from zerg_visibility.errors import VisibilityError as VisibilityError
-    from zerg_visibility.records import CommisRunRecord as CommisRunRecord
-    from zerg_visibility.records import LLMCallRecord as LLMCallRecord
-    from zerg_visibility.records import Record as Record
-    from zerg_visibility.records import ToolCallRecord as ToolCallRecord
+    from zerg_visibility.records.calls import LLMCallRecord as LLMCallRecord
+    from zerg_visibility.records.calls import ToolCallRecord as ToolCallRecord
+    from zerg_visibility.records.codec import Record as Record
+    from zerg_visibility.records.runs import CommisRunRecord as CommisRunRecord
+    from zerg_visibility.records.runs import ConciergeRunRecord as ConciergeRunRecord
     from zerg_visibility.secret_formats import redact_secrets as redact_secrets
     from zerg_visibility.sinks.base import Sink as Sink
     from zerg_visibility.sinks.keyvalue import KeyValueFormatter as KeyValueFormatter
     from zerg_visibility.sinks.logfile import configure_logging as configure_logging
     from zerg_visibility.sinks.memory import MemorySink as MemorySink
-    from zerg_visibility.store.commis import CommisStore as CommisStore
     from zerg_visibility.store.metadata import CommisMetadata as CommisMetadata
     from zerg_visibility.store.metadata import CommisTotals as CommisTotals
     from zerg_visibility.tools.toolkit import CONCIERGE_PROMPT as CONCIERGE_PROMPT
@@ -47,23 +47,23 @@ _HOMES = {
     "CONCIERGE_PROMPT": "tools.toolkit",
     "CommisMetadata": "store.metadata",
     "CommisNotFoundError": "errors",
-    "CommisRunRecord": "records",
-    "CommisStore": "store.commis",
+    "CommisRunRecord": "records.runs",
+    "CommisStore": "commis_store",
     "CommisTotals": "store.metadata",
-    "ConciergeRunRecord": "concierge_run",
+    "ConciergeRunRecord": "records.runs",
     "ConciergeToolkit": "tools.toolkit",
     "ConfigurationError": "errors",
     "FileNotInCommisError": "errors",
     "HandlerStats": "callbacks.stats",
     "KeyValueFormatter": "sinks.keyvalue",
-    "LLMCallRecord": "records",
+    "LLMCallRecord": "records.calls",
     "MemorySink": "sinks.memory",
     "MetadataUnreadableError": "errors",
     "MissingExtraError": "errors",
-    "Record": "records",
+    "Record": "records.codec",
     "Sink": "sinks.base",
     "StoreError": "errors",
-    "ToolCallRecord": "records",
+    "ToolCallRecord": "records.calls",
     "VisibilityCallbackHandler": "callbacks.handler",
     "VisibilityError": "errors",
     "configure_logging": "sinks.logfile",

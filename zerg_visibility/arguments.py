@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.errors import ConfigurationError
-from zerg_visibility.store.commis import CommisStore
 
 
 def expect(name: str, value: object, fits: bool, wanted: str, hint: str = "") -> None:

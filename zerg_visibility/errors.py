@@ -9,7 +9,7 @@ VisibilityError
     └── MetadataUnreadableError metadata.json is there, but is not what we wrote
 
 They reach the people who call this library directly. They never reach a graph that is being
-watched: what fails while watching is counted and logged instead (see `faults.py`).
+watched: what fails while watching is counted and logged instead (see `diagnostics.py`).
 """
 
 from __future__ import annotations

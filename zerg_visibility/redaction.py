@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from zerg_visibility.faults import FaultLog
+from zerg_visibility.diagnostics import Diagnostics
 
 Redact: TypeAlias = Callable[[str], str]
 """Takes a text, gives the text that may be stored or logged."""
@@ -13,7 +13,7 @@ Redact: TypeAlias = Callable[[str], str]
 UNREDACTABLE = "[not stored: redaction failed]"
 
 
-def safely(redact: Redact | None, faults: FaultLog) -> Redact:
+def safely(redact: Redact | None, diagnostics: Diagnostics) -> Redact:
     """Give a function that redacts and never raises; on failure it withholds the text."""
     if redact is None:
         return str
@@ -22,7 +22,7 @@ def safely(redact: Redact | None, faults: FaultLog) -> Redact:
         try:
             changed = redact(text)
         except Exception as error:
-            faults.note("redact a text", error, withheld=True)
+            diagnostics.note("redact a text", error, withheld=True)
             return UNREDACTABLE
         # A user's function may return anything, whatever its annotation says.
         return str(changed)

@@ -21,7 +21,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import PrivateAttr
 
 from zerg_visibility.clock import Clock, parse_us
-from zerg_visibility.records import Record, json_line
+from zerg_visibility.records.codec import Record, json_line
 
 _WORDS = re.compile(r"\s*\S+|\s+")
 

@@ -24,7 +24,7 @@ from zerg_visibility import (
     create_commis_node,
     redact_secrets,
 )
-from zerg_visibility.records import TimedRecord
+from zerg_visibility.records.base import TimedRecord
 
 ALL = "zerg_visibility: all three tiers"
 FILE = "handler that writes a file for each tool call"
@@ -67,7 +67,7 @@ def _ours(*capture: str, metrics: bool = True, log: bool = False, redact: Any = 
         commis = create_commis_node(graph, store=store, capture=capture, redact=redact)
         with ExitStack() as stack:
             if not metrics:
-                stack.enter_context(mock.patch("zerg_visibility.journal.flat_line", nothing))
+                stack.enter_context(mock.patch("zerg_visibility.run_log.flat_line", nothing))
                 stack.enter_context(mock.patch.object(TimedRecord, "to_dict", nothing))
                 stack.enter_context(
                     mock.patch.object(CommisStore, "append_file", return_value=NoFile())

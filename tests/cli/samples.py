@@ -9,15 +9,11 @@ from pathlib import Path
 
 from tests.bound import bound_command
 from zerg_visibility.clock import format_us
-from zerg_visibility.records import (
-    CallStart,
-    CommisRunRecord,
-    LLMCallRecord,
-    Record,
-    ToolCallRecord,
-    json_line,
-)
-from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.commis_store import CommisStore
+from zerg_visibility.records.calls import LLMCallRecord, ToolCallRecord
+from zerg_visibility.records.codec import Record, json_line
+from zerg_visibility.records.runs import CommisRunRecord
+from zerg_visibility.records.started import CallStarted
 from zerg_visibility.store.layout import METRICS, STARTED
 from zerg_visibility.store.metadata import CommisMetadata, CommisTotals
 
@@ -47,8 +43,8 @@ def run(start_us: int, ms: int, **fields) -> CommisRunRecord:
     return CommisRunRecord(start_us=start_us, end_us=start_us + 1000 * ms, **fields)
 
 
-def start(start_us: int, event: str, name: str, span_id: str = "ab" * 8) -> CallStart:
-    return CallStart(event=event, name=name, span_id=span_id, start_us=start_us)
+def start(start_us: int, event: str, name: str, span_id: str = "ab" * 8) -> CallStarted:
+    return CallStarted(event=event, name=name, span_id=span_id, start_us=start_us)
 
 
 def append(store: CommisStore, commis_id: str, *records: Record) -> None:
@@ -69,7 +65,7 @@ class Maker:
         self,
         task: str = "Calculate 7*6",
         records: Callable[[int], list[Record]] = lambda t: [],
-        starts: Callable[[int], list[CallStart]] = lambda t: [],
+        starts: Callable[[int], list[CallStarted]] = lambda t: [],
         **fields,
     ) -> CommisMetadata:
         begun = fields.pop("begun_us", self.begun_us)

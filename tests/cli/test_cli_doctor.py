@@ -25,7 +25,7 @@ from zerg_visibility.cli.checkstore import check_outside, check_root
 from zerg_visibility.cli.finding import Finding
 from zerg_visibility.cli.main import cli
 from zerg_visibility.cli.probing import ProbeOutcome, check_log_lines, check_recording, probe
-from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.store.metadata import CommisMetadata
 
 GOOD = "2025-12-15 03:19:34 INFO tool_call_complete tool=x success=True event=tool_call_complete\n"

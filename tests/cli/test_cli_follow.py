@@ -4,8 +4,10 @@ from dataclasses import replace
 import pytest
 
 from tests.cli.samples import append, llm, tool
-from zerg_visibility.analysis import follow
-from zerg_visibility.analysis.follow import (
+from zerg_visibility.clock import Clock, format_us
+from zerg_visibility.commis_store import CommisStore
+from zerg_visibility.read import follow
+from zerg_visibility.read.follow import (
     CommisEnded,
     CommisStarted,
     Follower,
@@ -13,8 +15,6 @@ from zerg_visibility.analysis.follow import (
     LineUnreadable,
     RecordSeen,
 )
-from zerg_visibility.clock import Clock, format_us
-from zerg_visibility.store.commis import CommisStore
 
 
 class HandMoved:

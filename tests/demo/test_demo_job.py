@@ -8,8 +8,8 @@ import pytest
 from tests.demo.conftest import REPOSITORY, concierge_records, demo, raw_records
 from tests.demo.server import serving
 from zerg_visibility import CommisStore, VisibilityError
-from zerg_visibility.analysis.timeline import timeline
 from zerg_visibility.demo.job import LOG_FILE, run_demo
+from zerg_visibility.read.timeline import timeline
 
 NAMES = {"access", "disk-use", "duplicates", "line-counts"}
 

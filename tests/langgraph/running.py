@@ -119,7 +119,7 @@ def execute(run: Run, root: Path, way: Way, is_async: bool, *, any_order: bool =
 
 def _records(path: Path) -> Any:
     """The calls and commis of a root run; its last line tells of the run itself."""
-    from zerg_visibility.records import record_from_dict
+    from zerg_visibility.records.codec import record_from_dict
 
     lines = [orjson.loads(line) for line in path.read_bytes().splitlines()]
     assert [line["event"] for line in lines].count("concierge_run") == 1

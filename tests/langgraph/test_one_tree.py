@@ -36,8 +36,8 @@ from zerg_visibility import (
     create_commis_node,
     create_commis_tool,
 )
+from zerg_visibility.callbacks.open_runs import ENDED_REMEMBERED, OpenRuns
 from zerg_visibility.callbacks.runs import OpenCall, RootRun
-from zerg_visibility.callbacks.table import ENDED_REMEMBERED, RunTable
 from zerg_visibility.testing import FakeClock
 
 ASK = {"messages": [HumanMessage("Calculate 7*6")]}
@@ -375,7 +375,7 @@ def test_what_is_remembered_of_ended_runs_is_bounded(store, handler):
 
 
 def test_tool_calls_on_their_own_are_not_remembered_for_ever():
-    table = RunTable()
+    table = OpenRuns()
     for run_id in range(1, 2 * ENDED_REMEMBERED + 2):
         table.add_call(OpenCall("tool_call", run_id, RootRun.of_run(run_id, 0, 0, {})))
         table.pop_call(run_id)

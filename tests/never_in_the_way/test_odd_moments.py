@@ -215,7 +215,7 @@ def test_an_answer_that_cannot_be_read_has_its_record_all_the_same(reader, store
 def test_a_record_that_never_came_to_be_is_counted_as_dropped(store, monkeypatch):
     handler = VisibilityCallbackHandler(store)
 
-    monkeypatch.setattr("zerg_visibility.callbacks.recorder.ToolCallRecord", fail)
+    monkeypatch.setattr("zerg_visibility.callbacks.builder.ToolCallRecord", fail)
     state = run(create_commis_node(calculator(), store=store), "Calculate 7*6", handler)
     assert state["messages"][-1].text == "The result is 42."
     assert handler.stats.dropped_records == 1

@@ -19,7 +19,7 @@ from langgraph.types import Command
 
 from tests.scripted import plain_commis, run, says
 from zerg_visibility import create_commis_node
-from zerg_visibility.records import json_line
+from zerg_visibility.records.codec import json_line
 
 SOON_S = 60.0
 

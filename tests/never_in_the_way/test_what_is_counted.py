@@ -22,7 +22,7 @@ from zerg_visibility import (
     create_commis_node,
     redact_secrets,
 )
-from zerg_visibility.faults import MAX_KINDS, FaultLog
+from zerg_visibility.diagnostics import MAX_KINDS, Diagnostics
 from zerg_visibility.store import appending
 
 KEY = "sk-proj-aB3dE6gH9jK2mN5pQ8sT1vW4yZ7aB3dE6gH9"
@@ -96,11 +96,11 @@ def test_a_process_of_the_same_number_is_another_one():
 
 
 def test_of_faults_only_so_many_kinds_are_remembered(caplog):
-    faults = FaultLog()
+    diagnostics = Diagnostics()
     for doing in ("begin", *map(str, range(MAX_KINDS)), "begin"):
-        faults.note(doing, OSError("no"))
+        diagnostics.note(doing, OSError("no"))
     assert sum("could not begin" in message for message in caplog.messages) == 2
-    assert faults.failures == len(caplog.messages) == MAX_KINDS + 2
+    assert diagnostics.failures == len(caplog.messages) == MAX_KINDS + 2
 
 
 def test_a_key_in_a_tools_own_error_answer_or_in_a_phase_is_redacted(store: CommisStore, handler):

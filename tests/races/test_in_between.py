@@ -30,18 +30,18 @@ from zerg_visibility import (
     VisibilityCallbackHandler,
     create_commis_node,
 )
-from zerg_visibility.callbacks import table as table_module
+from zerg_visibility.callbacks import open_runs as table_module
+from zerg_visibility.callbacks.builder import RecordBuilder
 from zerg_visibility.callbacks.concierge import ConciergeFiles
-from zerg_visibility.callbacks.recorder import Recorder
+from zerg_visibility.callbacks.open_runs import OpenRuns
 from zerg_visibility.callbacks.runs import OpenRun, RootRun
-from zerg_visibility.callbacks.table import RunTable
 from zerg_visibility.clock import SYSTEM_CLOCK
-from zerg_visibility.commis import dossier as dossier_module
-from zerg_visibility.commis.dossier import Beginning, Dossier, Turn
+from zerg_visibility.commis import live as dossier_module
+from zerg_visibility.commis.live import Beginning, LiveCommis, Turn
 from zerg_visibility.commis.options import CAPTURES
-from zerg_visibility.commis.shelf import DossierShelf
-from zerg_visibility.faults import FaultLog
-from zerg_visibility.records import started
+from zerg_visibility.commis.registry import LiveRegistry
+from zerg_visibility.diagnostics import Diagnostics
+from zerg_visibility.records.started import started
 from zerg_visibility.store.appending import MAX_OPEN_FILES
 from zerg_visibility.store.layout import concierge_dir
 from zerg_visibility.store.runs import SegmentRun
@@ -173,7 +173,7 @@ def test_a_stream_is_collected_while_its_file_is_opened_by_another_thread(tmp_pa
 
 def test_the_oldest_run_is_found_while_it_ends():
     def happens(number: int) -> bool:
-        table, root = RunTable(), RootRun.of_run(1, 0, 0, {})
+        table, root = OpenRuns(), RootRun.of_run(1, 0, 0, {})
         for run_id in (1, 2):
             table.add_chain(run_id, OpenRun(root, None))
         found: list[int] = []
@@ -193,7 +193,7 @@ def test_what_has_just_ended_is_remembered_though_two_threads_make_room_at_once(
     monkeypatch.setattr(table_module, "ENDED_REMEMBERED", 3)
 
     def happens(number: int) -> bool:
-        table, root = RunTable(), RootRun.of_run(1, 0, 0, {})
+        table, root = OpenRuns(), RootRun.of_run(1, 0, 0, {})
         for run_id in (1, 2, 3, 4):
             table.add_chain(run_id, OpenRun(root, None))
         for run_id in (1, 2):
@@ -217,11 +217,11 @@ def test_two_threads_begin_the_files_of_a_concierge(store):
     def happens(number: int) -> bool:
         root = RootRun.of_run(number + 1, 0, 0, {})
         root.name = "planner"
-        recorder = Recorder(FaultLog(), None, ())
-        files = ConciergeFiles(store, str, recorder, FaultLog(), SYSTEM_CLOCK)
+        builder = RecordBuilder(Diagnostics(), None, ())
+        files = ConciergeFiles(store, str, builder, Diagnostics(), SYSTEM_CLOCK)
 
         def start_a_call(name: str) -> None:
-            files.journal(root).start(started("tool_call", name, "ab" * 8, 0, root.span_id))
+            files.run_log(root).start(started("tool_call", name, "ab" * 8, 0, root.span_id))
 
         other = threading.Thread(target=start_a_call, args=("other",), daemon=True)
 
@@ -234,7 +234,7 @@ def test_two_threads_begin_the_files_of_a_concierge(store):
         end(first)
         if first.came:
             end(other)
-            files.journal(root).close()
+            files.run_log(root).close()
             path = concierge_dir(store.root, root.concierge_id) / "started.jsonl"
             names = [json.loads(line)["name"] for line in path.read_bytes().splitlines()]
             assert sorted(names) == ["first", "other", "planner"]
@@ -261,25 +261,25 @@ RUN = CommisRunRecord(name="research", status="cancelled", start_us=1_000_000, e
 
 def test_a_stream_is_collected_while_a_record_of_its_commis_is_added_up_and_another_saved(store):
     def happens(number: int) -> bool:
-        dossier, turn = Dossier.create(store, BEGINNING, str, CAPTURES, FaultLog()), Turn(None)
-        dossier.expect(turn)
-        dossier.begin_segment(turn, BEGUN, first=True)
-        saving = threading.Thread(target=dossier.save_late, daemon=True)
+        live, turn = LiveCommis.create(store, BEGINNING, str, CAPTURES, Diagnostics()), Turn(None)
+        live.expect(turn)
+        live.begin_segment(turn, BEGUN, first=True)
+        saving = threading.Thread(target=live.save_late, daemon=True)
 
         def collected() -> None:
             saving.start()
             saving.join(LET_IT_COME_FAR_S)
-            dossier.end_segment(turn, RUN, 1_000_000, None)
+            live.end_segment(turn, RUN, 1_000_000, None)
 
-        adding = InBetween(number, lambda: dossier.journal.add(CALL), collected)
+        adding = InBetween(number, lambda: live.run_log.add(CALL), collected)
         adding.start()
         end(adding)
         if adding.came:
             end(saving)
-            dossier.save_late()
-            after = store.metadata(dossier.commis_id)
+            live.save_late()
+            after = store.metadata(live.commis_id)
             assert (after.status, after.totals.tool_calls) == ("cancelled", 1)
-        dossier.journal.close()
+        live.run_log.close()
         return adding.came
 
     for_each_line(happens)
@@ -303,7 +303,7 @@ class BrokenStore(CommisStore):
 
 @pytest.fixture
 def log() -> logging.StreamHandler[io.StringIO]:
-    """A log of faults, as programs have it; another fixture takes it away again."""
+    """A log of diagnostics, as programs have it; another fixture takes it away again."""
     handler = logging.StreamHandler(io.StringIO())
     logging.getLogger("zerg_visibility").addHandler(handler)
     return handler
@@ -331,17 +331,17 @@ def collect_while_logging(
 
 
 def test_a_stream_is_collected_while_a_continued_commis_turns_out_to_be_unreadable(tmp_path, log):
-    store, shelf, turn = BrokenStore(tmp_path), DossierShelf(), Turn(None)
+    store, registry, turn = BrokenStore(tmp_path), LiveRegistry(), Turn(None)
     commis_id, job_id = store.create("Calculate 7*6", 1_000_000)
-    ended = Dossier(store, BEGINNING.metadata(commis_id, job_id), str, CAPTURES, FaultLog())
+    ended = LiveCommis(store, BEGINNING.metadata(commis_id, job_id), str, CAPTURES, Diagnostics())
 
-    def load(earlier: Dossier | None) -> Dossier:
-        return Dossier.reopen(store, commis_id, str, CAPTURES, FaultLog(), earlier)
+    def load(earlier: LiveCommis | None) -> LiveCommis:
+        return LiveCommis.reopen(store, commis_id, str, CAPTURES, Diagnostics(), earlier)
 
     def has_a_fault() -> None:
-        shelf.take(store, commis_id, turn, load).begin_segment(turn, BEGUN, first=False)
+        registry.take(store, commis_id, turn, load).begin_segment(turn, BEGUN, first=False)
 
-    collect_while_logging(log, store, has_a_fault, lambda: shelf.release(store, ended))
+    collect_while_logging(log, store, has_a_fault, lambda: registry.release(store, ended))
 
 
 def test_a_stream_is_collected_while_the_directory_of_its_commis_cannot_be_made(
@@ -350,8 +350,8 @@ def test_a_stream_is_collected_while_the_directory_of_its_commis_cannot_be_made(
     monkeypatch.setattr(dossier_module, "RETRY_AFTER_S", 0.0)
     store = BrokenStore(tmp_path)
     metadata = BEGINNING.metadata("1970-01-01T00-00-01_calculate-7-6", None)
-    dossier = Dossier(store, metadata, str, CAPTURES, FaultLog())
-    collect_while_logging(log, store, dossier.save_late, dossier.save_late)
+    live = LiveCommis(store, metadata, str, CAPTURES, Diagnostics())
+    collect_while_logging(log, store, live.save_late, live.save_late)
 
 
 class SlowStore(CommisStore):

@@ -25,7 +25,9 @@ from zerg_visibility import (
     create_commis_node,
 )
 from zerg_visibility.cli.main import main
-from zerg_visibility.records import CommisRunRecord, LLMCallRecord, ToolCallRecord, json_line
+from zerg_visibility.records.calls import LLMCallRecord, ToolCallRecord
+from zerg_visibility.records.codec import json_line
+from zerg_visibility.records.runs import CommisRunRecord
 from zerg_visibility.sinks.log import LogSink
 
 FIELDS = (

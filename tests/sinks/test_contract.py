@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from zerg_visibility import CommisRunRecord, LLMCallRecord, MemorySink, Sink, ToolCallRecord
-from zerg_visibility.faults import FaultLog
+from zerg_visibility.diagnostics import Diagnostics
 from zerg_visibility.sinks.fanout import FanoutSink
 from zerg_visibility.sinks.log import LogSink
 
@@ -19,8 +19,8 @@ RECORDS = [
 SINKS = {
     "memory": lambda tmp_path: MemorySink(),
     "log": lambda tmp_path: LogSink(logging.getLogger("zerg_visibility.contract")),
-    "fanout": lambda tmp_path: FanoutSink([MemorySink(), MemorySink()], FaultLog()),
-    "fanout of none": lambda tmp_path: FanoutSink([], FaultLog()),
+    "fanout": lambda tmp_path: FanoutSink([MemorySink(), MemorySink()], Diagnostics()),
+    "fanout of none": lambda tmp_path: FanoutSink([], Diagnostics()),
 }
 
 

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from zerg_visibility import LLMCallRecord, MemorySink
-from zerg_visibility.faults import FaultLog
+from zerg_visibility.diagnostics import Diagnostics
 from zerg_visibility.sinks.fanout import FanoutSink
 from zerg_visibility.testing import FailingSink
 
@@ -12,8 +12,8 @@ RECORD = LLMCallRecord(start_us=0, end_us=1000)
 
 
 @pytest.fixture
-def faults() -> FaultLog:
-    return FaultLog(logging.getLogger("zerg_visibility.fanout"))
+def diagnostics() -> Diagnostics:
+    return Diagnostics(logging.getLogger("zerg_visibility.fanout"))
 
 
 class SlowSink(MemorySink):
@@ -27,13 +27,13 @@ class SlowSink(MemorySink):
         return self.answer
 
 
-def test_a_sink_that_raises_harms_no_other(faults, caplog):
+def test_a_sink_that_raises_harms_no_other(diagnostics, caplog):
     failing, first, last = FailingSink(OSError("disk is full")), MemorySink(), MemorySink()
-    fanout = FanoutSink([first, failing, last], faults)
+    fanout = FanoutSink([first, failing, last], diagnostics)
     for _ in range(3):
         fanout.emit(RECORD)
     assert first.records == last.records == [RECORD] * 3
-    assert failing.calls == faults.failures == 3
+    assert failing.calls == diagnostics.failures == 3
     # Said once, with its cause; what the system refused needs no traceback.
     assert caplog.messages == [
         "zerg_visibility could not hand a llm_call to FailingSink: OSError: disk is full; "
@@ -42,10 +42,10 @@ def test_a_sink_that_raises_harms_no_other(faults, caplog):
     assert caplog.records[0].exc_info is None
 
 
-def test_a_bug_is_said_with_its_place_and_its_lines_of_code_at_level_debug(faults, caplog):
+def test_a_bug_is_said_with_its_place_and_its_lines_of_code_at_level_debug(diagnostics, caplog):
     caplog.set_level(logging.DEBUG, "zerg_visibility")
     failing = FailingSink(LookupError("two\nlines \x1b[31m"))
-    FanoutSink([failing], faults).emit(RECORD)
+    FanoutSink([failing], diagnostics).emit(RECORD)
     said, traced = caplog.records
     assert re.fullmatch(
         r"zerg_visibility could not hand a llm_call to FailingSink: LookupError: two lines \[31m "
@@ -60,26 +60,26 @@ def test_a_bug_is_said_with_its_place_and_its_lines_of_code_at_level_debug(fault
     assert traced.exc_info is None
 
 
-def test_flush_shares_one_time_and_says_whether_all_managed(faults):
+def test_flush_shares_one_time_and_says_whether_all_managed(diagnostics):
     done, not_done = SlowSink(), SlowSink(answer=False)
-    assert FanoutSink([done], faults).flush(5.0) is True
-    assert FanoutSink([not_done, done], faults).flush(5.0) is False
-    assert FanoutSink([FailingSink(), done], faults).flush(5.0) is False
+    assert FanoutSink([done], diagnostics).flush(5.0) is True
+    assert FanoutSink([not_done, done], diagnostics).flush(5.0) is False
+    assert FanoutSink([FailingSink(), done], diagnostics).flush(5.0) is False
     assert len(done.given) == 3
     assert all(0 <= given <= 5 for given in done.given)
-    assert faults.failures == 1
+    assert diagnostics.failures == 1
 
 
-def test_close_reaches_every_sink(faults):
+def test_close_reaches_every_sink(diagnostics):
     failing = FailingSink()
-    FanoutSink([failing, failing, MemorySink()], faults).close()
-    assert failing.calls == faults.failures == 2
+    FanoutSink([failing, failing, MemorySink()], diagnostics).close()
+    assert failing.calls == diagnostics.failures == 2
 
 
-def test_what_ends_the_program_is_not_swallowed(faults):
+def test_what_ends_the_program_is_not_swallowed(diagnostics):
     class Interrupted(MemorySink):
         def emit(self, record):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        FanoutSink([Interrupted()], faults).emit(RECORD)
+        FanoutSink([Interrupted()], diagnostics).emit(RECORD)

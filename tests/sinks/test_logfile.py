@@ -12,7 +12,7 @@ from zerg_visibility import (
     configure_logging,
     create_commis_node,
 )
-from zerg_visibility.faults import FaultLog
+from zerg_visibility.diagnostics import Diagnostics
 from zerg_visibility.sinks.fanout import FanoutSink
 from zerg_visibility.sinks.log import LogSink
 from zerg_visibility.sinks.logfile import AppendingHandler
@@ -226,9 +226,9 @@ class UnprintableError(Exception):
 def test_a_fault_that_cannot_be_shown_prints_nothing_on_stderr(tmp_path, capsys):
     path = tmp_path / "a.log"
     configure_logging(path)
-    faults = FaultLog()
-    FanoutSink([FailingSink(UnprintableError())], faults).emit(RECORD)
-    assert faults.failures == 1
+    diagnostics = Diagnostics()
+    FanoutSink([FailingSink(UnprintableError())], diagnostics).emit(RECORD)
+    assert diagnostics.failures == 1
     assert capsys.readouterr().err == ""
     assert "could not hand a tool_call to FailingSink: UnprintableError" in path.read_text()
 

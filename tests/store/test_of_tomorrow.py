@@ -16,9 +16,9 @@ from zerg_visibility import (
     VisibilityCallbackHandler,
     create_commis_node,
 )
-from zerg_visibility.analysis.follow import Follower, LineUnreadable
 from zerg_visibility.cli.main import cli
-from zerg_visibility.typed import checkable
+from zerg_visibility.read.follow import Follower, LineUnreadable
+from zerg_visibility.schema import checkable
 
 ALERT = {"event": "alert", "rule": "slow_call", "value": 12.5, "ts": "2027-01-01T00:00:00.000000Z"}
 START = {"event": "commis_run", "name": "inner", "span_id": "ab" * 8,

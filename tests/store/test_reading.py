@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from zerg_visibility import LLMCallRecord, ToolCallRecord
-from zerg_visibility.records import CallStart, json_line
+from zerg_visibility.records.codec import json_line
+from zerg_visibility.records.started import CallStarted
 from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.store.reading import (
     LinesRead,
@@ -86,9 +87,9 @@ def test_a_file_that_cannot_be_read_reads_as_empty_with_the_reason():
 def test_what_a_call_without_a_record_is_doing(tmp_path, status, expected):
     path = tmp_path / "started.jsonl"
     begun = [
-        CallStart(event="llm_call", name="m", span_id=LLM.span_id or "", start_us=0),
-        CallStart(event="tool_call", name="early", span_id="c" * 16, start_us=5_000_000),
-        CallStart(event="tool_call", name="late", span_id="d" * 16, start_us=7_000_000),
+        CallStarted(event="llm_call", name="m", span_id=LLM.span_id or "", start_us=0),
+        CallStarted(event="tool_call", name="early", span_id="c" * 16, start_us=5_000_000),
+        CallStarted(event="tool_call", name="late", span_id="d" * 16, start_us=7_000_000),
     ]
     path.write_bytes(b"".join(json_line(start.to_dict()) for start in begun))
     starts = read_starts(path)

@@ -11,8 +11,9 @@ import pytest
 from langchain_core.messages import ToolMessage
 
 from zerg_visibility.clock import SYSTEM_CLOCK, format_us
-from zerg_visibility.records import CallStart, Record, json_line
-from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.commis_store import CommisStore
+from zerg_visibility.records.codec import Record, json_line
+from zerg_visibility.records.started import CallStarted
 from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.tools.toolkit import ConciergeToolkit
 
@@ -60,7 +61,7 @@ class Desk:
         result: str | None = None,
         ago_us: int = 0,
         records: tuple[Record, ...] = (),
-        starts: tuple[CallStart, ...] = (),
+        starts: tuple[CallStarted, ...] = (),
         **known: Any,
     ) -> Made:
         started_us = SYSTEM_CLOCK.wall_us() - ago_us

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from zerg_visibility.records import CallStart, LLMCallRecord, Record, ToolCallRecord
+from zerg_visibility.records.calls import LLMCallRecord, ToolCallRecord
+from zerg_visibility.records.codec import Record
+from zerg_visibility.records.started import CallStarted
 
 START_US = 1_765_771_688_000_000
 
@@ -30,8 +32,8 @@ def moved(record: Record, start_us: int) -> Record:
     return replace(record, start_us=record.start_us + by, end_us=record.end_us + by)
 
 
-def begun(name: str, start_us: int, event: str = "tool_call", span: int = 1) -> CallStart:
-    return CallStart(event=event, name=name, span_id=f"{span:016x}", start_us=start_us)
+def begun(name: str, start_us: int, event: str = "tool_call", span: int = 1) -> CallStarted:
+    return CallStarted(event=event, name=name, span_id=f"{span:016x}", start_us=start_us)
 
 
 THE_USUAL = (

@@ -12,8 +12,8 @@ from tests.scripted import asks, asks_all, calculator, commis_agent, run, says
 from tests.tools.conftest import GONE, Desk, Made
 from tests.tools.samples import THE_USUAL, llm, tool
 from zerg_visibility import VisibilityCallbackHandler, create_commis_node, create_commis_tool
-from zerg_visibility.analysis import children
-from zerg_visibility.records import CommisRunRecord
+from zerg_visibility.read import children
+from zerg_visibility.records.runs import CommisRunRecord
 from zerg_visibility.store.metadata import CommisTotals
 
 

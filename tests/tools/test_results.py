@@ -4,9 +4,9 @@ import pytest
 
 from tests.tools.conftest import GONE, HOUR_US, Desk, age
 from tests.tools.samples import THE_USUAL, begun, llm, tool
-from zerg_visibility.analysis.commis import CommisNow
-from zerg_visibility.analysis.timeline import timeline
 from zerg_visibility.clock import SYSTEM_CLOCK, format_us
+from zerg_visibility.read.commis import CommisNow
+from zerg_visibility.read.timeline import timeline
 from zerg_visibility.store.metadata import CommisMetadata, CommisTotals
 from zerg_visibility.store.reading import LinesRead, OpenCalls
 from zerg_visibility.store.runs import SegmentRun

@@ -9,8 +9,8 @@ from contextvars import ContextVar
 from langchain_core.tracers.context import register_configure_hook
 
 from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
+from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.settings import switched_on
-from zerg_visibility.store.commis import CommisStore
 
 # The default is what threads see that inherit no context. LangChain would build a handler anew at
 # every run if it were given the environment variable itself.

@@ -7,24 +7,24 @@ from uuid import UUID
 
 from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
 
-from zerg_visibility.callbacks.recorder import Recorder
+from zerg_visibility.callbacks.builder import RecordBuilder
 from zerg_visibility.callbacks.runs import NAME_MAX, RootOutcome, RootRun
 from zerg_visibility.clock import Clock
-from zerg_visibility.concierge_run import ConciergeRunRecord
+from zerg_visibility.commis_store import CommisStore
+from zerg_visibility.diagnostics import Diagnostics
 from zerg_visibility.errortext import ERROR_MAX, error_text
-from zerg_visibility.faults import FaultLog
-from zerg_visibility.journal import Journal
-from zerg_visibility.locking import Locked
-from zerg_visibility.records import CallStart
+from zerg_visibility.forksafe import ForkSafe
+from zerg_visibility.records.runs import ConciergeRunRecord
+from zerg_visibility.records.started import CallStarted
 from zerg_visibility.redaction import Redact
+from zerg_visibility.run_log import RunLog
 from zerg_visibility.status import CommisStatus
 from zerg_visibility.store import layout
-from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.liveness import this_process
 from zerg_visibility.words import one_line
 
 
-class ConciergeFiles(Locked):
+class ConciergeFiles(ForkSafe):
     """The folder `concierge/` as one handler writes it.
 
     A root run has a folder from the moment that a call or a commis starts in it: a graph that does
@@ -33,38 +33,43 @@ class ConciergeFiles(Locked):
     Args:
         store: Where the folders lie.
         redact: Applied to every text before it is stored.
-        recorder: Hands on the record of how it ended.
-        faults: Counts and logs what fails.
+        builder: Hands on the record of how it ended.
+        diagnostics: Counts and logs what fails.
         clock: Where times come from.
     """
 
     def __init__(
-        self, store: CommisStore, redact: Redact, recorder: Recorder, faults: FaultLog, clock: Clock
+        self,
+        store: CommisStore,
+        redact: Redact,
+        builder: RecordBuilder,
+        diagnostics: Diagnostics,
+        clock: Clock,
     ) -> None:
         super().__init__()
         self._store = store
         self._redact = redact
-        self._recorder = recorder
-        self._faults = faults
+        self._builder = builder
+        self._diagnostics = diagnostics
         self._clock = clock
 
-    def journal(self, root: RootRun) -> Journal:
-        """Give the journal of a root run; the first to ask for it begins its files."""
-        if root.journal is not None:
-            return root.journal
-        journal = Journal(self._store, self._redact)
+    def run_log(self, root: RootRun) -> RunLog:
+        """Give the run_log of a root run; the first to ask for it begins its files."""
+        if root.run_log is not None:
+            return root.run_log
+        run_log = RunLog(self._store, self._redact)
         if root.concierge_id is not None:
             folder = layout.concierge_dir(self._store.root, root.concierge_id)
-            journal.open(folder, starts=True)
+            run_log.open(folder, starts=True)
         with self._lock:
             # Others find it only now that it can be written to.
-            if root.journal is not None:
-                return root.journal
-            root.journal = journal
+            if root.run_log is not None:
+                return root.run_log
+            root.run_log = run_log
         if root.name is not None:
-            self._write_start(root, root.name, journal)
-            self._write_end(root, root.name, journal)  # it may have ended before its first call
-        return journal
+            self._write_start(root, root.name, run_log)
+            self._write_end(root, root.name, run_log)  # it may have ended before its first call
+        return run_log
 
     def end(self, root: RootRun, error: BaseException | None) -> None:
         """Write how a root run ended, as the last line but for calls that outlive it.
@@ -79,11 +84,11 @@ class ConciergeFiles(Locked):
             status = _status(root, error)
             text = self._error(error, root) if error is not None and status == "failed" else None
             root.outcome = RootOutcome(status, root.start_us + duration_us, text)
-            if root.journal is not None:
-                self._write_end(root, root.name, root.journal)
+            if root.run_log is not None:
+                self._write_end(root, root.name, root.run_log)
         root.failures.clear()
 
-    def _write_end(self, root: RootRun, name: str, journal: Journal) -> None:
+    def _write_end(self, root: RootRun, name: str, run_log: RunLog) -> None:
         with self._lock:
             outcome, root.outcome = root.outcome, None
         if outcome is None:
@@ -103,7 +108,7 @@ class ConciergeFiles(Locked):
             trace_id=root.trace_id,
             span_id=root.span_id,
         )
-        self._recorder.emit(record, journal)
+        self._builder.emit(record, run_log)
 
     def _error(self, error: BaseException, root: RootRun) -> str:
         known = root.failures.text_of(error)
@@ -112,9 +117,9 @@ class ConciergeFiles(Locked):
             return one_line(self._redact(known), ERROR_MAX)
         return error_text(error, self._redact)
 
-    def _write_start(self, root: RootRun, name: str, journal: Journal) -> None:
+    def _write_start(self, root: RootRun, name: str, run_log: RunLog) -> None:
         mark = this_process()
-        start = CallStart(
+        start = CallStarted(
             event=ConciergeRunRecord.event,
             name=one_line(self._redact(name), NAME_MAX) or "concierge",
             span_id=root.span_id,
@@ -126,9 +131,9 @@ class ConciergeFiles(Locked):
             host=mark.host,
         )
         try:
-            journal.start(start.to_dict())
+            run_log.start(start.to_dict())
         except Exception as failure:
-            self._faults.note("write a line of started.jsonl", failure)
+            self._diagnostics.note("write a line of started.jsonl", failure)
 
     def _id(self, root: RootRun, name: str) -> str | None:
         """Take over an id from the config's metadata, where anything may stand."""

@@ -12,9 +12,9 @@ from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
 from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.tracers.context import register_configure_hook
 
-from zerg_visibility.callbacks.runs import CommisContext, RunId
+from zerg_visibility.callbacks.runs import ActiveSegment, RunId
 
-current_commis: ContextVar[CommisContext | None] = ContextVar(
+current_commis: ContextVar[ActiveSegment | None] = ContextVar(
     "zerg_visibility_commis", default=None
 )
 
@@ -56,11 +56,11 @@ class InsideCommis:
 
     __slots__ = ("_commis", "_handler", "_tokens")
 
-    def __init__(self, commis: CommisContext, handler: BaseCallbackHandler) -> None:
+    def __init__(self, commis: ActiveSegment, handler: BaseCallbackHandler) -> None:
         self._commis = commis
         self._handler = handler
         self._tokens: (
-            tuple[Token[CommisContext | None], Token[BaseCallbackHandler | None]] | None
+            tuple[Token[ActiveSegment | None], Token[BaseCallbackHandler | None]] | None
         ) = None
 
     def __enter__(self) -> None:

@@ -12,9 +12,9 @@ from langgraph.callbacks import GraphCallbackHandler, GraphInterruptEvent
 from langgraph.errors import GraphBubbleUp, ParentCommand
 
 from zerg_visibility.arguments import expect, expect_functions, expect_store
+from zerg_visibility.callbacks.builder import RecordBuilder
 from zerg_visibility.callbacks.context import current_commis
 from zerg_visibility.callbacks.outcomes import Outcome, output_text, read_outcome
-from zerg_visibility.callbacks.recorder import Recorder
 from zerg_visibility.callbacks.runs import OpenCall, RunId
 from zerg_visibility.callbacks.starts import (
     known_id,
@@ -27,13 +27,13 @@ from zerg_visibility.callbacks.stats import HandlerStats
 from zerg_visibility.callbacks.tracker import Tracker
 from zerg_visibility.callbacks.usage import Answer, read_answer, with_usage
 from zerg_visibility.clock import SYSTEM_CLOCK, Clock, never_failing
+from zerg_visibility.commis_store import CommisStore
+from zerg_visibility.diagnostics import Diagnostics
 from zerg_visibility.errortext import ERROR_MAX, error_text
-from zerg_visibility.faults import FaultLog
+from zerg_visibility.nowhere_store import NowhereStore
 from zerg_visibility.redaction import Redact, safely
 from zerg_visibility.settings import root_is_set
 from zerg_visibility.sinks.base import Sink
-from zerg_visibility.store.commis import CommisStore
-from zerg_visibility.store.nowhere import NowhereStore
 from zerg_visibility.words import one_line
 
 
@@ -86,17 +86,19 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
             # Who gives a sink of their own has said where records are to go.
             store = NowhereStore() if sinks and not root_is_set() else CommisStore()
         self.store = store
-        self.faults = FaultLog(logger)
-        self.clock = never_failing(clock, lambda error: self.faults.note("read the clock", error))
+        self.diagnostics = Diagnostics(logger)
+        self.clock = never_failing(
+            clock, lambda error: self.diagnostics.note("read the clock", error)
+        )
         self.raise_error = raise_error
-        self.redact = safely(redact, self.faults)
-        self._recorder = Recorder(self.faults, logger, sinks)
-        self.tracker = Tracker(self.store, self.redact, self._recorder, self.faults, self.clock)
+        self.redact = safely(redact, self.diagnostics)
+        self._builder = RecordBuilder(self.diagnostics, logger, sinks)
+        self.tracker = Tracker(self.store, self.redact, self._builder, self.diagnostics, self.clock)
         """Knows which runs are open; the seam for commis nodes, not for users."""
 
     def __repr__(self) -> str:
         root = str(self.store.root) if self.store.keeps_files else None
-        counts = f"records={self._recorder.records}, open_runs={self.open_runs}"
+        counts = f"records={self._builder.records}, open_runs={self.open_runs}"
         return f"VisibilityCallbackHandler(store={root!r}, {counts})"
 
     def __copy__(self) -> Self:
@@ -141,9 +143,9 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
     def stats(self) -> HandlerStats:
         """What this handler has done so far, as a frozen snapshot."""
         return HandlerStats(
-            records=self._recorder.records,
-            dropped_records=self.faults.dropped_records,
-            failures=self.faults.failures,
+            records=self._builder.records,
+            dropped_records=self.diagnostics.dropped_records,
+            failures=self.diagnostics.failures,
             late_ends=self.tracker.late_ends,
             open_runs=self.tracker.open_runs,
         )
@@ -155,11 +157,11 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
 
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Flush the sinks; say whether all managed within the time. Files need no flush."""
-        return self._recorder.flush(timeout_s)
+        return self._builder.flush(timeout_s)
 
     def close(self) -> None:
         """Close the sinks that were passed in."""
-        self._recorder.close()
+        self._builder.close()
 
     # -- chain runs: which root and which commis an event belongs to ------------------------------
 
@@ -272,7 +274,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
                 except Exception as failure:  # an odd answer must not cost its record
                     self._failed("read a model's answer", failure)
                     answer = Answer()
-                self._recorder.llm_call(call, ended_ns, with_usage(answer, call.usage), None)
+                self._builder.llm_call(call, ended_ns, with_usage(answer, call.usage), None)
                 self.tracker.end_if_root(call)
         except Exception as failure:
             self._failed("handle on_llm_end", failure, dropped=1)
@@ -295,7 +297,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
                 return
             if not isinstance(error, GraphBubbleUp):
                 answer = with_usage(answer, call.usage)
-                self._recorder.llm_call(call, ended_ns, answer, _reason(error, call))
+                self._builder.llm_call(call, ended_ns, answer, _reason(error, call))
             self.tracker.end_if_root(call)
         except Exception as failure:
             self._failed("handle on_llm_error", failure, dropped=1)
@@ -347,7 +349,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
             error = None
             if not outcome.success:
                 error = one_line(call.redact((outcome.error or "")[:20_000]), ERROR_MAX) or "error"
-            self._recorder.tool_call(call, ended_ns, error, stored)
+            self._builder.tool_call(call, ended_ns, error, stored)
             self.tracker.end_if_root(call)
         except Exception as failure:
             self._failed("handle on_tool_end", failure, dropped=1)
@@ -363,9 +365,9 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
                 return
             if isinstance(error, ParentCommand):
                 # It did what it was for: it handed over.
-                self._recorder.tool_call(call, ended_ns, None)
+                self._builder.tool_call(call, ended_ns, None)
             elif not isinstance(error, GraphBubbleUp):
-                self._recorder.tool_call(call, ended_ns, _reason(error, call))
+                self._builder.tool_call(call, ended_ns, _reason(error, call))
             self.tracker.end_if_root(call)
         except Exception as failure:
             self._failed("handle on_tool_error", failure, dropped=1)
@@ -374,10 +376,10 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
 
     def _failed(self, doing: str, failure: Exception, dropped: int = 0) -> None:
         """Keep from the graph what went wrong in a hook: it is counted and logged instead."""
-        self.faults.note(doing, failure, dropped=dropped)
+        self.diagnostics.note(doing, failure, dropped=dropped)
         commis = current_commis.get()
         if dropped and commis is not None and commis.owner is self.tracker:
-            commis.journal.count_dropped()
+            commis.run_log.count_dropped()
         if self.raise_error:
             raise failure
 
@@ -389,12 +391,12 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         return cancelled and self.tracker.set_aside(run_id, ended_ns, answer)
 
     def _output_file(self, call: OpenCall, output: Any) -> tuple[str, int] | None:
-        if call.context is None or call.journal is None or not call.journal.stores_outputs:
+        if call.context is None or call.run_log is None or not call.run_log.stores_outputs:
             return None
         try:
-            return call.journal.store_output(call.name or "tool", call.redact(output_text(output)))
+            return call.run_log.store_output(call.name or "tool", call.redact(output_text(output)))
         except Exception as error:
-            self.faults.note("store a tool's output", error)
+            self.diagnostics.note("store a tool's output", error)
             return None
 
 

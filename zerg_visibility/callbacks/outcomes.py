@@ -13,7 +13,7 @@ from langchain_core.messages import ToolMessage
 from langgraph.types import Command
 
 from zerg_visibility.callbacks.starts import known_id
-from zerg_visibility.records import json_line
+from zerg_visibility.records.codec import json_line
 
 MESSAGES_MAX = 10_000
 """Items of an answer, or of an update, among which messages are looked for."""

@@ -9,9 +9,10 @@ from uuid import UUID, uuid4
 
 from zerg_visibility.callbacks.usage import Answer, SeenUsage
 from zerg_visibility.clock import format_for_name
-from zerg_visibility.journal import Journal
-from zerg_visibility.records import CommisRunRecord, Record
+from zerg_visibility.records.codec import Record
+from zerg_visibility.records.runs import CommisRunRecord
 from zerg_visibility.redaction import Redact
+from zerg_visibility.run_log import RunLog
 from zerg_visibility.status import CommisStatus
 from zerg_visibility.words import one_line
 
@@ -91,12 +92,12 @@ class RootRun:
         "ended_ns",
         "failures",
         "interrupted",
-        "journal",
         "metadata",
         "name",
         "outcome",
         "pid",
         "run_id",
+        "run_log",
         "span_id",
         "start_ns",
         "start_us",
@@ -118,7 +119,7 @@ class RootRun:
         self.span_id = span_id
         self.run_id = run_id
         self.concierge_id = concierge_id
-        self.journal: Journal | None = None
+        self.run_log: RunLog | None = None
         """Where records outside any commis go, once there was one."""
         self.name: str | None = None
         """What its graph is called; None while it is not known to be one."""
@@ -197,9 +198,9 @@ class OpenRun:
     def __init__(self, root: RootRun, call: OpenCall | None) -> None:
         self.root = root
         self.call = call
-        self.context: CommisContext | None = None
+        self.context: ActiveSegment | None = None
         """The commis that it is in; in a thread without context only its parent tells."""
-        self.commis: CommisContext | None = None
+        self.commis: ActiveSegment | None = None
         """The commis whose own graph run this is."""
         self.is_step = False
         """Whether it is directly inside of its root run."""
@@ -218,7 +219,6 @@ class OpenCall(OpenRun):
         "cut",
         "first_token_ns",
         "hint",
-        "journal",
         "kind",
         "name",
         "node",
@@ -226,6 +226,7 @@ class OpenCall(OpenRun):
         "parent_span_id",
         "redact",
         "run_id",
+        "run_log",
         "schemas",
         "span_id",
         "start_ns",
@@ -247,7 +248,7 @@ class OpenCall(OpenRun):
         self.span_id = f"{run_id & _LOW_64:016x}"
         self.parent: OpenRun | None = None
         self.parent_span_id: str | None = root.span_id
-        self.journal: Journal | None = None
+        self.run_log: RunLog | None = None
         """Where its record goes; None if another handler writes it."""
         self.redact: Redact = str
         """Applied to texts before they are stored or logged; never raises."""
@@ -289,7 +290,7 @@ class Watcher(Protocol):
         """Take the record of a segment that the owner has written."""
 
 
-class CommisContext:
+class ActiveSegment:
     """One segment of a commis, as the callback handler sees it.
 
     Args:
@@ -297,7 +298,7 @@ class CommisContext:
         attempt: 1, or more if the commis was started again after a failure.
         span_id: 16 hex digits of this segment's span.
         root: The root run that it belongs to.
-        journal: Where records of its calls go.
+        run_log: Where records of its calls go.
         owner: The one that writes them; others may watch too, but must not write them twice.
     """
 
@@ -308,7 +309,6 @@ class CommisContext:
         "failures",
         "inner_error",
         "interrupted",
-        "journal",
         "on_late_record",
         "open_calls",
         "output",
@@ -316,6 +316,7 @@ class CommisContext:
         "questions",
         "root",
         "run_id",
+        "run_log",
         "span_id",
         "watchers",
     )
@@ -327,14 +328,14 @@ class CommisContext:
         attempt: int,
         span_id: str,
         root: RootRun,
-        journal: Journal,
+        run_log: RunLog,
         owner: Watcher,
     ) -> None:
         self.commis_id = commis_id
         self.attempt = attempt
         self.span_id = span_id
         self.root = root
-        self.journal = journal
+        self.run_log = run_log
         self.owner = owner
         self.run_id: RunId | None = None
         """LangChain's id of the commis's own graph run, once it has started."""

@@ -10,21 +10,22 @@ from typing import Any, Literal
 
 from langgraph.errors import GraphInterrupt, NodeTimeoutError
 
+from zerg_visibility.callbacks.builder import RecordBuilder
 from zerg_visibility.callbacks.concierge import ConciergeFiles
 from zerg_visibility.callbacks.content import has_content
 from zerg_visibility.callbacks.context import ambient_run_id, current_commis
-from zerg_visibility.callbacks.recorder import Recorder
-from zerg_visibility.callbacks.runs import CommisContext, OpenCall, OpenRun, RootRun, RunId
+from zerg_visibility.callbacks.open_runs import OpenRuns
+from zerg_visibility.callbacks.runs import ActiveSegment, OpenCall, OpenRun, RootRun, RunId
 from zerg_visibility.callbacks.starts import node_attempt, retry_attempt
-from zerg_visibility.callbacks.table import RunTable
 from zerg_visibility.callbacks.usage import Answer, see_usage, with_usage
 from zerg_visibility.clock import Clock
-from zerg_visibility.faults import FaultLog
-from zerg_visibility.journal import Journal
-from zerg_visibility.locking import Locked
-from zerg_visibility.records import CommisRunRecord, started
+from zerg_visibility.commis_store import CommisStore
+from zerg_visibility.diagnostics import Diagnostics
+from zerg_visibility.forksafe import ForkSafe
+from zerg_visibility.records.runs import CommisRunRecord
+from zerg_visibility.records.started import started
 from zerg_visibility.redaction import Redact
-from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.run_log import RunLog
 
 MAX_OPEN_RUNS = 50_000
 """Runs that are open at once; beyond it, the oldest is taken for one whose end was not reported."""
@@ -37,7 +38,7 @@ STOPPED_BY_TIME = (TimeoutError, NodeTimeoutError)
 """LangGraph's NodeTimeoutError is no TimeoutError."""
 
 
-class Tracker(Locked):
+class Tracker(ForkSafe):
     """Follows runs from start to end in the one table of open runs.
 
     LangChain reports no end for a model call that is cancelled, so whatever encloses a call may
@@ -46,21 +47,26 @@ class Tracker(Locked):
     Args:
         store: Where the concierge's own records go.
         redact: Applied to texts of calls outside any commis.
-        recorder: Makes records of what has ended.
-        faults: Counts and logs what fails.
+        builder: Makes records of what has ended.
+        diagnostics: Counts and logs what fails.
         clock: Where times come from.
     """
 
     def __init__(
-        self, store: CommisStore, redact: Redact, recorder: Recorder, faults: FaultLog, clock: Clock
+        self,
+        store: CommisStore,
+        redact: Redact,
+        builder: RecordBuilder,
+        diagnostics: Diagnostics,
+        clock: Clock,
     ) -> None:
         super().__init__()
         self._redact = redact
-        self._concierges = ConciergeFiles(store, redact, recorder, faults, clock)
-        self._recorder = recorder
-        self._faults = faults
+        self._concierges = ConciergeFiles(store, redact, builder, diagnostics, clock)
+        self._builder = builder
+        self._diagnostics = diagnostics
         self._clock = clock
-        self._runs = RunTable()
+        self._runs = OpenRuns()
         self._late_ends = 0
 
     @property
@@ -147,14 +153,14 @@ class Tracker(Locked):
         alone = root.run_id == run_id
         call.parent_span_id = None if alone else _parent_span(parent, commis, root)
         if commis is None:
-            call.journal = self._concierges.journal(root)
+            call.run_log = self._concierges.run_log(root)
         elif commis.owner is self:
-            call.journal = commis.journal
-        if call.journal is not None:
-            call.redact = call.journal.redact
+            call.run_log = commis.run_log
+        if call.run_log is not None:
+            call.redact = call.run_log.redact
         elif commis is not None:
             # Another handler owns the commis; what it wants hidden is not for our sinks either.
-            call.redact = _both(commis.journal.redact, self._redact)
+            call.redact = _both(commis.run_log.redact, self._redact)
         node = metadata.get("langgraph_node")
         call.node = node if isinstance(node, str) else None
         call.tool_call_id = tool_call_id
@@ -166,8 +172,8 @@ class Tracker(Locked):
             for earlier in list(commis.open_calls):
                 if earlier.cut and earlier.try_key == call.try_key:
                     self.close_call(earlier, "timeout")
-        if call.journal is not None and call.try_key is not None:
-            tries = call.journal.tries
+        if call.run_log is not None and call.try_key is not None:
+            tries = call.run_log.history
             before = (
                 tries.of_tool(call.try_key)
                 if kind == "tool_call"
@@ -187,13 +193,13 @@ class Tracker(Locked):
             self._make_room()
         if call.root.ended and not self._is_at_work(call):
             self._close_with_task(call)
-        if call.journal is not None:
+        if call.run_log is not None:
             try:
-                call.journal.start(
+                call.run_log.start(
                     started(call.kind, name, call.span_id, call.start_us, call.parent_span_id)
                 )
             except Exception as error:
-                self._faults.note("write a line of started.jsonl", error)
+                self._diagnostics.note("write a line of started.jsonl", error)
         # It starts now: our own writing is not its time, and its end is when it ended.
         now_ns = self._clock.monotonic_ns()
         call.start_us += (now_ns - call.start_ns) // 1000
@@ -257,11 +263,11 @@ class Tracker(Locked):
             return
         ended_ns = call.stopped_ns or self._clock.monotonic_ns()
         if call.kind == "llm_call":
-            self._recorder.llm_call(
+            self._builder.llm_call(
                 call, ended_ns, with_usage(call.answer or Answer(), call.usage), reason
             )
         else:
-            self._recorder.tool_call(call, ended_ns, reason)
+            self._builder.tool_call(call, ended_ns, reason)
 
     def end_if_root(self, call: OpenCall) -> None:
         """End the root run of a model or tool that was called on its own."""
@@ -272,7 +278,7 @@ class Tracker(Locked):
 
     def enclosing(
         self, parent_run_id: RunId | None
-    ) -> tuple[RootRun, str, CommisContext | None] | None:
+    ) -> tuple[RootRun, str, ActiveSegment | None] | None:
         """Give the root run, span and commis that a commis is started in; None if nothing is known.
 
         Args:
@@ -284,11 +290,11 @@ class Tracker(Locked):
             return None
         commis = current_commis.get() or parent.context
         if commis is None:
-            self._concierges.journal(parent.root)  # its files begin with what it starts
+            self._concierges.run_log(parent.root)  # its files begin with what it starts
         return parent.root, _parent_span(parent, commis, parent.root), commis
 
     def end_commis(
-        self, commis: CommisContext, reason: str, record: CommisRunRecord, outer: Journal | None
+        self, commis: ActiveSegment, reason: str, record: CommisRunRecord, outer: RunLog | None
     ) -> None:
         """Close what a commis left open, and record its segment.
 
@@ -296,15 +302,15 @@ class Tracker(Locked):
             commis: The segment that ended.
             reason: Why calls that are still open stopped: "cancelled" or "timeout".
             record: The segment as a record.
-            outer: The journal of the commis that started it; None if the concierge did.
+            outer: The run_log of the commis that started it; None if the concierge did.
         """
         survived = record.status in {"success", "interrupted"}
         for call in list(commis.open_calls):
             # A node that was cancelled without ending its commis had run into its own time limit.
             self.close_call(call, "timeout" if call.cut and survived else reason)
         if outer is None and commis.root.concierge_id is not None:
-            outer = self._concierges.journal(commis.root)
-        self._recorder.emit(record, outer)
+            outer = self._concierges.run_log(commis.root)
+        self._builder.emit(record, outer)
         for other in list(commis.watchers):
             other.note_commis(record)
         if commis.root.ended:
@@ -313,13 +319,13 @@ class Tracker(Locked):
 
     def note_commis(self, record: CommisRunRecord) -> None:
         """Tell the sinks of a segment that another handler has recorded."""
-        self._recorder.emit(record, None, is_mine=False)
+        self._builder.emit(record, None, is_mine=False)
 
     # -- inside -----------------------------------------------------------------------------------
 
     def _place(
         self, run_id: RunId, parent_run_id: RunId | None, metadata: Mapping[str, Any] | None
-    ) -> tuple[OpenRun | None, RootRun, CommisContext | None]:
+    ) -> tuple[OpenRun | None, RootRun, ActiveSegment | None]:
         """Find what a new run is inside of; a run that nothing known encloses is a root."""
         commis = current_commis.get()
         parent = self._runs.get(parent_run_id)
@@ -416,8 +422,8 @@ class Tracker(Locked):
 
     def _wind_up(self, root: RootRun) -> None:
         self._runs.sweep_chains(root, self._is_at_work)
-        if root.journal is not None:
-            root.journal.close()
+        if root.run_log is not None:
+            root.run_log.close()
 
     def _is_at_work(self, run: OpenRun) -> bool:
         """Say whether a run belongs to a commis of ours that has not ended; it sees to it then."""
@@ -434,7 +440,7 @@ def _both(first: Redact, then: Redact) -> Redact:
     return lambda text: then(first(text))
 
 
-def _parent_span(parent: OpenRun | None, commis: CommisContext | None, root: RootRun) -> str:
+def _parent_span(parent: OpenRun | None, commis: ActiveSegment | None, root: RootRun) -> str:
     """Name the span around a run: the tool call it is made in, its commis, or the root run."""
     call = None if parent is None else parent.call
     if call is not None and call.context is commis:

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from zerg_visibility.analysis.commis import records_of
 from zerg_visibility.cli.finding import Finding
 from zerg_visibility.cli.options import at_root
+from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.errors import FileNotInCommisError, MetadataUnreadableError
-from zerg_visibility.records import Record
+from zerg_visibility.read.commis import records_of
+from zerg_visibility.records.codec import Record
 from zerg_visibility.settings import LOGGER_NAME
 from zerg_visibility.status import UNFINISHED
-from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.layout import METADATA, METRICS
 from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.store.reading import LinesRead

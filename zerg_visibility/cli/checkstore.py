@@ -12,8 +12,8 @@ from zerg_visibility.cli.checks import LATEST, NAMED, OTHER_USER
 from zerg_visibility.cli.finding import Finding
 from zerg_visibility.cli.options import at_root
 from zerg_visibility.cli.outside import count_runs_outside, metrics_outside
+from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.settings import ENV_ROOT
-from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.layout import COMMIS, CONCIERGE, JOBS, job_file
 from zerg_visibility.words import counted
 

@@ -20,8 +20,8 @@ from zerg_visibility.cli.probing import (
     check_recording,
     probe,
 )
+from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.settings import DEFAULT_LOG_PATH
-from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.layout import CONCIERGE, JOBS
 from zerg_visibility.words import counted
 

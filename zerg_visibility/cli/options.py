@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 import click
 
+from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.errors import ConfigurationError
 from zerg_visibility.settings import ENV_ROOT, default_root
-from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.layout import COMMIS, JOBS
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])

@@ -11,7 +11,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from zerg_visibility.records import json_line
+from zerg_visibility.records.codec import json_line
 from zerg_visibility.words import UNPRINTABLE, duration, one_line
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.store.layout import CONCIERGE, METRICS
 
 

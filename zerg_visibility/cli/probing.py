@@ -10,8 +10,8 @@ from pathlib import Path
 
 from zerg_visibility.cli.checklog import SETUP
 from zerg_visibility.cli.finding import Finding
+from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.settings import LOGGER_NAME
-from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.words import counted, duration
 

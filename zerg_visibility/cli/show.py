@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zerg_visibility.analysis.commis import CommisNow
 from zerg_visibility.cli.options import json_option, open_store, root_option
 from zerg_visibility.cli.output import (
     age,
@@ -22,6 +21,7 @@ from zerg_visibility.cli.output import (
 )
 from zerg_visibility.cli.view import CommisView, view_commis
 from zerg_visibility.clock import format_us
+from zerg_visibility.read.commis import CommisNow
 from zerg_visibility.status import UNENDED
 from zerg_visibility.store.layout import TOOL_CALLS
 from zerg_visibility.words import counted, duration, money

@@ -10,15 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 import orjson
 
-from zerg_visibility.analysis.follow import (
-    CommisEnded,
-    CommisStarted,
-    Follower,
-    LineUnreadable,
-    News,
-    RecordSeen,
-)
-from zerg_visibility.analysis.timeline import call_name, is_cut_off, try_text
 from zerg_visibility.cli.options import is_there, json_option, root_option
 from zerg_visibility.cli.output import (
     clean,
@@ -31,8 +22,19 @@ from zerg_visibility.cli.output import (
 )
 from zerg_visibility.cli.reader import Reader
 from zerg_visibility.clock import format_us
-from zerg_visibility.records import CommisRunRecord, LLMCallRecord, Record
-from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.commis_store import CommisStore
+from zerg_visibility.read.follow import (
+    CommisEnded,
+    CommisStarted,
+    Follower,
+    LineUnreadable,
+    News,
+    RecordSeen,
+)
+from zerg_visibility.read.timeline import call_name, is_cut_off, try_text
+from zerg_visibility.records.calls import LLMCallRecord
+from zerg_visibility.records.codec import Record
+from zerg_visibility.records.runs import CommisRunRecord
 from zerg_visibility.words import counted, duration
 
 if TYPE_CHECKING:

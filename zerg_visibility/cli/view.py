@@ -7,11 +7,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from zerg_visibility.analysis.children import Descendants, descendants
-from zerg_visibility.analysis.commis import CommisNow, look_at
 from zerg_visibility.clock import SYSTEM_CLOCK
+from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.errors import CommisNotFoundError
-from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.read.children import Descendants, descendants
+from zerg_visibility.read.commis import CommisNow, look_at
 from zerg_visibility.store.layout import job_number
 
 

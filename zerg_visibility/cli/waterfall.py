@@ -8,11 +8,14 @@ from typing import Literal
 
 from rich.text import Text
 
-from zerg_visibility.analysis.commis import CommisNow
-from zerg_visibility.analysis.timeline import call_name, is_cut_off, try_text
 from zerg_visibility.cli.output import clean, folded, labelled, length
 from zerg_visibility.cli.scale import Scale, waits_to_fold
-from zerg_visibility.records import CallStart, CommisRunRecord, LLMCallRecord, Record
+from zerg_visibility.read.commis import CommisNow
+from zerg_visibility.read.timeline import call_name, is_cut_off, try_text
+from zerg_visibility.records.calls import LLMCallRecord
+from zerg_visibility.records.codec import Record
+from zerg_visibility.records.runs import CommisRunRecord
+from zerg_visibility.records.started import CallStarted
 from zerg_visibility.status import FAILED
 from zerg_visibility.words import counted
 
@@ -83,7 +86,7 @@ def rows_of(commis: CommisNow) -> list[Row]:
     return sorted(rows, key=lambda row: (row.start_us, row.end_us))
 
 
-def _unended(start: CallStart, what: Literal["open", "waiting", "stopped"], until_us: int) -> Row:
+def _unended(start: CallStarted, what: Literal["open", "waiting", "stopped"], until_us: int) -> Row:
     return Row(
         kind="llm" if start.event == LLMCallRecord.event else "tool",
         name=clean(start.name, 80),

@@ -26,9 +26,9 @@ from zerg_visibility.commis.chunks import STATE_MODE, StateChunk
 from zerg_visibility.commis.opening import open_segment
 from zerg_visibility.commis.options import CAPTURES, CommisOptions, Output, Owner
 from zerg_visibility.commis.segment import Segment
+from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.errors import ConfigurationError
 from zerg_visibility.redaction import Redact
-from zerg_visibility.store.commis import CommisStore
 
 if TYPE_CHECKING:
     _Graph = Pregel[Any, Any, Any, Any]

@@ -15,14 +15,14 @@ from zerg_visibility.callbacks.context import current_commis
 from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
 from zerg_visibility.callbacks.runs import RootRun, RunId
 from zerg_visibility.commis.beginning import Beginning
-from zerg_visibility.commis.dossier import Dossier, Turn
-from zerg_visibility.commis.identity import RunIdentity, identify
+from zerg_visibility.commis.live import LiveCommis, Turn
 from zerg_visibility.commis.options import CommisOptions
+from zerg_visibility.commis.registry import registry
+from zerg_visibility.commis.resume_key import ResumeKey, identify
 from zerg_visibility.commis.segment import Segment
-from zerg_visibility.commis.shelf import shelf
 from zerg_visibility.commis.texts import task_text
+from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.redaction import safely
-from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.metadata import UNKNOWN_OWNER
 from zerg_visibility.words import is_storable, one_line
 
@@ -59,7 +59,7 @@ def open_segment(
             config = cast("RunnableConfig", {**(config or {}), "callbacks": merged["callbacks"]})
         return _open(options, handler, parent_run_id, graph_name, given, config)
     except Exception as error:
-        handler.faults.note("start watching a commis", error, dropped=1)
+        handler.diagnostics.note("start watching a commis", error, dropped=1)
         return None
 
 
@@ -72,7 +72,9 @@ def _open(
     config: RunnableConfig | None,
 ) -> Segment:
     store = options.store or handler.store
-    redact = handler.redact if options.redact is None else safely(options.redact, handler.faults)
+    redact = (
+        handler.redact if options.redact is None else safely(options.redact, handler.diagnostics)
+    )
     # What is to be redacted may stand in an error of the user's own functions.
     withheld = redact is not str
     owner_id = _owner(options, handler, config, withheld=withheld)
@@ -88,7 +90,7 @@ def _open(
     else:
         root, parent_span_id, _ = enclosing
 
-    def create() -> Dossier:
+    def create() -> LiveCommis:
         beginning = Beginning(
             name=one_line(redact(options.name or identity.node or graph_name), 100) or "commis",
             task=redact(_task(options, handler, given, withheld=withheld)),
@@ -100,30 +102,30 @@ def _open(
             thread_id=identity.thread_id,
             start_us=handler.clock.wall_us(),
         )
-        return Dossier.create(store, beginning, redact, options.capture, handler.faults)
+        return LiveCommis.create(store, beginning, redact, options.capture, handler.diagnostics)
 
     turn = Turn(identity.execution)
     known = None
     if identity.key is not None and identity.may_continue:
         known = store.commis_of_key(identity.key, on_disk=identity.checkpointed)
-    beside = known is not None and shelf.is_at_work(store, known, identity.execution)
+    beside = known is not None and registry.is_at_work(store, known, identity.execution)
     if known is None or beside:
-        dossier = create()
-        shelf.put(store, dossier, turn)
+        live = create()
+        registry.put(store, live, turn)
         # Some servers give parallel tool calls one id. The first of them is found by it.
         if identity.key is not None and not beside:
-            _remember(store, identity, dossier, handler)
+            _remember(store, identity, live, handler)
     else:
-        dossier = shelf.take(
+        live = registry.take(
             store,
             known,
             turn,
-            lambda earlier: Dossier.reopen(
-                store, known, redact, options.capture, handler.faults, earlier
+            lambda earlier: LiveCommis.reopen(
+                store, known, redact, options.capture, handler.diagnostics, earlier
             ),
         )
     return Segment(
-        dossier=dossier,
+        live=live,
         handler=handler,
         options=options,
         store=store,
@@ -140,15 +142,15 @@ def _open(
 
 def _remember(
     store: CommisStore,
-    identity: RunIdentity,
-    dossier: Dossier,
+    identity: ResumeKey,
+    live: LiveCommis,
     handler: VisibilityCallbackHandler,
 ) -> None:
     assert identity.key is not None
     try:
-        store.remember_key(identity.key, dossier.commis_id, on_disk=identity.checkpointed)
+        store.remember_key(identity.key, live.commis_id, on_disk=identity.checkpointed)
     except Exception as error:  # whatever it is, the commis itself can be watched
-        handler.faults.note("write the key of a resumable commis", error)
+        handler.diagnostics.note("write the key of a resumable commis", error)
 
 
 def _owner(
@@ -165,7 +167,7 @@ def _owner(
         # What is no text, or has no form in a file, could be read as somebody else's.
         return owner if owner is None or is_storable(owner) else UNKNOWN_OWNER
     except Exception as error:
-        handler.faults.note("tell whose a commis is", error, withheld=withheld)
+        handler.diagnostics.note("tell whose a commis is", error, withheld=withheld)
         return UNKNOWN_OWNER
 
 
@@ -177,7 +179,7 @@ def _task(
             return str(options.task(given))
         return task_text(given)
     except Exception as error:
-        handler.faults.note("make a task text of a commis's input", error, withheld=withheld)
+        handler.diagnostics.note("make a task text of a commis's input", error, withheld=withheld)
         return ""
 
 

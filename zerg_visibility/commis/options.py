@@ -9,8 +9,8 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 
 from zerg_visibility.arguments import expect, expect_functions, expect_store
+from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.redaction import Redact
-from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.words import is_storable
 

@@ -22,18 +22,19 @@ from langgraph.errors import (
 
 from zerg_visibility.callbacks.context import InsideCommis
 from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
-from zerg_visibility.callbacks.runs import FAILURES_MAX, CommisContext, RootRun
+from zerg_visibility.callbacks.runs import FAILURES_MAX, ActiveSegment, RootRun
 from zerg_visibility.clock import format_us
-from zerg_visibility.commis.dossier import Dossier, Turn
+from zerg_visibility.commis.live import LiveCommis, Turn
 from zerg_visibility.commis.options import CommisOptions
-from zerg_visibility.commis.shelf import shelf
+from zerg_visibility.commis.registry import registry
 from zerg_visibility.commis.texts import plain_json, result_text, thread_text
+from zerg_visibility.commis_store import CommisStore
+from zerg_visibility.diagnostics import Diagnostics
 from zerg_visibility.errortext import ERROR_MAX, error_text
-from zerg_visibility.faults import FaultLog
-from zerg_visibility.records import CommisRunRecord, Record
+from zerg_visibility.records.codec import Record
+from zerg_visibility.records.runs import CommisRunRecord
 from zerg_visibility.status import CommisStatus
 from zerg_visibility.store import layout
-from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.store.runs import ASKED_MAX, SegmentRun
 from zerg_visibility.words import one_line
@@ -43,7 +44,7 @@ class Segment:
     """A commis at work.
 
     Args:
-        dossier: The commis, with its directory.
+        live: The commis, with its directory.
         handler: The callback handler that sees its events.
         options: How it is watched.
         store: Where its directory lies.
@@ -54,20 +55,20 @@ class Segment:
         span_id: 16 hex digits of its own span.
         parent_span_id: The span that started it.
         first: Whether the commis begins with it.
-        turn: Stands for it in the dossier.
+        turn: Stands for it in the live.
     """
 
     def __init__(
         self,
         *,
-        dossier: Dossier,
+        live: LiveCommis,
         handler: VisibilityCallbackHandler,
         options: CommisOptions,
         store: CommisStore,
         config: RunnableConfig | None,
         given: Any,
         root: RootRun,
-        outer: CommisContext | None,
+        outer: ActiveSegment | None,
         span_id: str,
         parent_span_id: str | None,
         first: bool,
@@ -76,7 +77,7 @@ class Segment:
         self.config = config
         self.result: str | None = None
         """Its result as text, once it has ended with a state."""
-        self._dossier = dossier
+        self._live = live
         self._turn = turn
         self._pid = os.getpid()
         self._handler = handler
@@ -94,13 +95,13 @@ class Segment:
             concierge_id=root.concierge_id,
             start_ts=format_us(start_us),
         )
-        self._guarded("write a commis's metadata.json", dossier.begin_segment, turn, run, first)
-        self._context = CommisContext(
-            commis_id=dossier.commis_id,
-            attempt=dossier.attempts,
+        self._guarded("write a commis's metadata.json", live.begin_segment, turn, run, first)
+        self._context = ActiveSegment(
+            commis_id=live.commis_id,
+            attempt=live.attempts,
             span_id=span_id,
             root=root,
-            journal=dossier.journal,
+            run_log=live.run_log,
             owner=handler.tracker,
         )
         self.active = InsideCommis(self._context, handler)
@@ -112,7 +113,7 @@ class Segment:
     @property
     def metadata(self) -> CommisMetadata:
         """What is known of the commis now."""
-        return self._dossier.metadata
+        return self._live.metadata
 
     def end(self, error: BaseException | None, *, has_own_limit: bool) -> None:
         """Close the segment: whatever can fail in here fails alone, and never reaches the graph.
@@ -124,10 +125,10 @@ class Segment:
         if isinstance(error, GeneratorExit) and os.getpid() != self._pid:
             return  # a child that was forked from this process drops its copy of the stream
         self._guarded("end a commis", self._end, error, has_own_limit)
-        shelf.release(self._store, self._dossier)
+        registry.release(self._store, self._live)
 
     def _end(self, error: BaseException | None, has_own_limit: bool) -> None:
-        handler, context, dossier = self._handler, self._context, self._dossier
+        handler, context, live = self._handler, self._context, self._live
         end_ns = handler.clock.monotonic_ns()
         status = self._status(error, has_own_limit)
         text = None
@@ -135,9 +136,9 @@ class Segment:
             text = self._error_text(error)
         duration_us = max(0, end_ns - self._start_ns) // 1000
         record = CommisRunRecord(
-            name=dossier.metadata.name,
-            job_id=dossier.metadata.job_id,
-            commis_id=dossier.commis_id,
+            name=live.metadata.name,
+            job_id=live.metadata.job_id,
+            commis_id=live.commis_id,
             status=status,
             start_us=self._start_us,
             end_us=self._start_us + duration_us,
@@ -147,7 +148,7 @@ class Segment:
             span_id=self._span_id,
             parent_span_id=self._parent_span_id,
         )
-        outer = self._outer.journal if self._outer is not None else None
+        outer = self._outer.run_log if self._outer is not None else None
         reason = "timeout" if status == "timeout" else "cancelled"
         self._guarded("close a commis's calls", self._close, reason, record, outer)
         # What it leaves comes before its status: who reads "success" finds a result.
@@ -157,7 +158,7 @@ class Segment:
                 self._guarded("store a commis's messages", self._store_messages, error)
         self._guarded(
             "write a commis's metadata.json",
-            dossier.end_segment,
+            live.end_segment,
             self._turn,
             record,
             duration_us,
@@ -171,8 +172,8 @@ class Segment:
     def _close(self, reason: str, record: CommisRunRecord, outer: Any) -> None:
         self._context.ended = True
         # Without the segment itself, which holds all that its graph was given.
-        faults = self._handler.faults
-        self._context.on_late_record = partial(_take_late, self._dossier, faults)
+        diagnostics = self._handler.diagnostics
+        self._context.on_late_record = partial(_take_late, self._live, diagnostics)
         self._handler.tracker.end_commis(self._context, reason, record, outer)
 
     def _status(self, error: BaseException | None, has_own_limit: bool) -> CommisStatus:
@@ -195,7 +196,7 @@ class Segment:
 
     def _error_text(self, error: BaseException) -> str:
         """Say why it failed; a commis inside of it may have had more to hide than this one."""
-        context, redact = self._context, self._dossier.journal.redact
+        context, redact = self._context, self._live.run_log.redact
         known = context.failures.text_of(error)
         if known is not None:
             text = one_line(redact(known), ERROR_MAX)
@@ -217,9 +218,9 @@ class Segment:
                 asked if isinstance(asked := one.value, str) else plain_json(asked)
                 for one in found or ()
             ]
-            return one_line(self._dossier.journal.redact("; ".join(texts)), ASKED_MAX) or None
+            return one_line(self._live.run_log.redact("; ".join(texts)), ASKED_MAX) or None
         except Exception as failure:
-            self._handler.faults.note("tell what a human is asked", failure, withheld=True)
+            self._handler.diagnostics.note("tell what a human is asked", failure, withheld=True)
             return None
 
     def _left_behind(self, error: BaseException | None) -> Any:
@@ -228,35 +229,35 @@ class Segment:
 
     def _store_result(self, error: BaseException | None) -> None:
         state = self._left_behind(error)
-        give, journal = self._options.result, self._dossier.journal
+        give, run_log = self._options.result, self._live.run_log
         try:
             text = result_text(state, self._given) if give is None else give(state)
         except Exception as failure:
-            self._handler.faults.note(
+            self._handler.diagnostics.note(
                 "make a result text of a commis's state",
                 failure,
-                withheld=journal.redact is not str,
+                withheld=run_log.redact is not str,
             )
             text = result_text(state, self._given) if give is not None else str(state)
-        self.result = journal.redact(str(text))
+        self.result = run_log.redact(str(text))
         if "result" in self._options.capture:
-            self._dossier.store(self._turn, layout.RESULT, self.result)
+            self._live.store(self._turn, layout.RESULT, self.result)
 
     def _store_messages(self, error: BaseException | None) -> None:
-        text = thread_text(self._left_behind(error), self._dossier.journal.redact)
+        text = thread_text(self._left_behind(error), self._live.run_log.redact)
         if text:
-            self._dossier.store(self._turn, layout.THREAD, text)
+            self._live.store(self._turn, layout.THREAD, text)
 
     def _guarded(self, doing: str, step: Callable[..., None], *args: Any) -> None:
         try:
             step(*args)
         except Exception as error:
-            self._handler.faults.note(doing, error)
+            self._handler.diagnostics.note(doing, error)
 
 
-def _take_late(dossier: Dossier, faults: FaultLog, record: Record) -> None:
+def _take_late(live: LiveCommis, diagnostics: Diagnostics, record: Record) -> None:
     """Add up a call that came after the end: of a tool that nobody could stop in time."""
     try:
-        shelf.take_late(dossier, record)
+        registry.take_late(live, record)
     except Exception as error:
-        faults.note("add up a late call", error)
+        diagnostics.note("add up a late call", error)

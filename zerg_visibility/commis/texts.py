@@ -14,7 +14,7 @@ from langchain_core.messages import (
 )
 from langgraph.types import Command
 
-from zerg_visibility.records import json_line
+from zerg_visibility.records.codec import json_line
 from zerg_visibility.redaction import Redact
 
 

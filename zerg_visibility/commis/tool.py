@@ -15,15 +15,15 @@ from pydantic import BaseModel, Field, PrivateAttr
 from pydantic.errors import PydanticUserError
 
 from zerg_visibility.arguments import expect_functions
-from zerg_visibility.commis.identity import tool_call_id as current_tool_call_id
 from zerg_visibility.commis.node import create_commis_node, segment_begun
 from zerg_visibility.commis.options import CAPTURES, Owner
+from zerg_visibility.commis.resume_key import tool_call_id as current_tool_call_id
 from zerg_visibility.commis.segment import Segment
 from zerg_visibility.commis.texts import result_text
+from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.errors import ConfigurationError
 from zerg_visibility.redaction import Redact
 from zerg_visibility.store import layout
-from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.tools.excerpt import excerpt
 from zerg_visibility.tools.results import render_result
 from zerg_visibility.tools.toolkit import DEFAULT_MAX_BYTES

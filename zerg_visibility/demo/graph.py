@@ -15,9 +15,9 @@ from langgraph.types import Send
 
 from zerg_visibility.commis.node import create_commis_node
 from zerg_visibility.commis.report import report_job
+from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.demo.script import START_TOOL
 from zerg_visibility.demo.team import Specialist, make_team
-from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.tools.toolkit import CONCIERGE_PROMPT, ConciergeToolkit
 

@@ -14,13 +14,13 @@ from langgraph.errors import GraphRecursionError
 from langsmith.run_helpers import tracing_context
 
 from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
+from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.demo.graph import PLAN, READ, build_concierge
 from zerg_visibility.demo.provider import model_failures_explained, open_model
 from zerg_visibility.demo.report import DemoReport
 from zerg_visibility.errors import ConfigurationError, VisibilityError
 from zerg_visibility.settings import LOGGER_NAME
 from zerg_visibility.sinks.logfile import configure_logging
-from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.words import one_line
 

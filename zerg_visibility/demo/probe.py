@@ -17,9 +17,11 @@ from langsmith.run_helpers import tracing_context
 
 from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
 from zerg_visibility.commis.node import create_commis_node
+from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.errors import VisibilityError
-from zerg_visibility.records import CommisRunRecord, Record, ToolCallRecord
-from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.records.calls import ToolCallRecord
+from zerg_visibility.records.codec import Record
+from zerg_visibility.records.runs import CommisRunRecord
 from zerg_visibility.store.metadata import CommisMetadata
 
 EXPECTED = [

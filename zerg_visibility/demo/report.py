@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from rich.rule import Rule
 from rich.text import Text
 
+from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.demo.commands import commands_to_look_further, near
 from zerg_visibility.demo.model import OFFLINE_MODEL
-from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.layout import METRICS
 from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.words import counted, duration, one_line

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-from zerg_visibility.concierge_run import AnyRecord
+from zerg_visibility.records.codec import AnyRecord
 
 
 @runtime_checkable

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from zerg_visibility.concierge_run import AnyRecord
-from zerg_visibility.faults import FaultLog
+from zerg_visibility.diagnostics import Diagnostics
+from zerg_visibility.records.codec import AnyRecord
 from zerg_visibility.sinks.base import Sink
 
 
@@ -15,12 +15,12 @@ class FanoutSink:
 
     Args:
         sinks: Where records go, in this order.
-        faults: Counts and logs what a sink raises.
+        diagnostics: Counts and logs what a sink raises.
     """
 
-    def __init__(self, sinks: Iterable[Sink], faults: FaultLog) -> None:
+    def __init__(self, sinks: Iterable[Sink], diagnostics: Diagnostics) -> None:
         self.sinks = tuple(sinks)
-        self._faults = faults
+        self._diagnostics = diagnostics
 
     def emit(self, record: AnyRecord) -> None:
         """Pass one record on."""
@@ -28,7 +28,7 @@ class FanoutSink:
             try:
                 sink.emit(record)
             except Exception as error:
-                self._faults.note(f"hand a {record.event} to {type(sink).__name__}", error)
+                self._diagnostics.note(f"hand a {record.event} to {type(sink).__name__}", error)
 
     def flush(self, timeout_s: float) -> bool:
         """Flush all sinks within one shared time; say whether all of them managed."""
@@ -38,7 +38,7 @@ class FanoutSink:
             try:
                 done = sink.flush(max(0.0, deadline - time.monotonic())) and done
             except Exception as error:
-                self._faults.note(f"flush {type(sink).__name__}", error)
+                self._diagnostics.note(f"flush {type(sink).__name__}", error)
                 done = False
         return done
 
@@ -48,4 +48,4 @@ class FanoutSink:
             try:
                 sink.close()
             except Exception as error:
-                self._faults.note(f"close {type(sink).__name__}", error)
+                self._diagnostics.note(f"close {type(sink).__name__}", error)

@@ -9,8 +9,9 @@ import threading
 import time
 from typing import Any
 
-from zerg_visibility.concierge_run import AnyRecord, ConciergeRunRecord
-from zerg_visibility.records import CommisRunRecord, LLMCallRecord, Record
+from zerg_visibility.records.calls import LLMCallRecord
+from zerg_visibility.records.codec import AnyRecord, Record
+from zerg_visibility.records.runs import CommisRunRecord, ConciergeRunRecord
 from zerg_visibility.settings import LOGGER_NAME
 
 # What every LogRecord has, as logging itself makes it; what differs from line to line is set then.

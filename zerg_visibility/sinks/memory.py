@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from zerg_visibility.concierge_run import AnyRecord
+from zerg_visibility.records.codec import AnyRecord
 
 
 class MemorySink:

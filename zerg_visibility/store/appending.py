@@ -9,7 +9,7 @@ import stat
 import time
 from pathlib import Path
 
-from zerg_visibility.locking import Locked
+from zerg_visibility.forksafe import ForkSafe
 from zerg_visibility.store.files import FileModes, make_folder
 from zerg_visibility.store.system import posix
 
@@ -57,7 +57,7 @@ def _partly_written(path: Path) -> OSError:
     return OSError(errno.ENOSPC, "only part of a line could be written", str(path))
 
 
-class AppendFile(Locked):
+class AppendFile(ForkSafe):
     """A file that grows by whole lines, one `write` each.
 
     Safe to use from several threads, and beside other processes that append to the same file.

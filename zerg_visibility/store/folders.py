@@ -6,14 +6,14 @@ import os
 import stat
 from pathlib import Path
 
-from zerg_visibility.locking import Locked
+from zerg_visibility.forksafe import ForkSafe
 from zerg_visibility.store import layout
 from zerg_visibility.store.files import FileModes, make_folder
 from zerg_visibility.store.numbering import first_free
 from zerg_visibility.store.system import posix
 
 
-class CommisFolders(Locked):
+class CommisFolders(ForkSafe):
     """The folder `commis/`.
 
     A name belongs to whoever creates the directory, so processes need no lock between them.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from zerg_visibility.locking import Locked
+from zerg_visibility.forksafe import ForkSafe
 from zerg_visibility.store import layout
 from zerg_visibility.store.artifacts import read_id
 from zerg_visibility.store.files import FileModes, make_folder, write_new
@@ -13,7 +13,7 @@ from zerg_visibility.store.numbering import first_free
 from zerg_visibility.store.system import posix
 
 
-class JobNumbers(Locked):
+class JobNumbers(ForkSafe):
     """The folder `jobs/`, in which the file of each job holds its commis id.
 
     A number belongs to whoever creates its file, so processes need no lock between them, and none

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from pathlib import Path
 
-from zerg_visibility.locking import Locked
+from zerg_visibility.forksafe import ForkSafe
 from zerg_visibility.store import layout
 from zerg_visibility.store.artifacts import read_id
 from zerg_visibility.store.files import FileModes, replace_file
@@ -14,7 +14,7 @@ MAX_KEYS_IN_MEMORY = 4096
 """Runs remembered by one process; older ones are found on disk, if a checkpointer is used."""
 
 
-class RunKeys(Locked):
+class RunKeys(ForkSafe):
     """The folder `keys/`, and what this process remembers without it.
 
     Args:

@@ -10,6 +10,7 @@ COMMIS = "commis"
 CONCIERGE = "concierge"
 JOBS = "jobs"
 KEYS = "keys"
+TRACES = "traces"
 
 METADATA = "metadata.json"
 RESULT = "result.txt"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -11,16 +11,13 @@ import orjson
 
 from zerg_visibility.clock import parse_us
 from zerg_visibility.errors import MetadataUnreadableError
-from zerg_visibility.records import (
-    CommisRunRecord,
-    LLMCallRecord,
-    Record,
-    json_line,
-)
+from zerg_visibility.records.calls import LLMCallRecord
+from zerg_visibility.records.codec import Record, json_line
+from zerg_visibility.records.runs import CommisRunRecord
+from zerg_visibility.schema import checkable, checked_fields
 from zerg_visibility.status import UNENDED, CommisStatus
 from zerg_visibility.store.liveness import ProcessMark
 from zerg_visibility.store.runs import SegmentRun
-from zerg_visibility.typed import checkable, checked_fields
 from zerg_visibility.words import duration, one_line
 
 SCHEMA_VERSION = 1
@@ -81,6 +78,28 @@ class CommisTotals:
         return sums.snapshot()
 
 
+@checkable()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescendantTotals:
+    """Sums over all commis below one.
+
+    Args:
+        jobs: How many they are.
+        llm_calls: Finished LLM calls, failed ones included.
+        tool_calls: Finished tool calls, failed ones included.
+        total_tokens: Tokens in and out.
+        cost_usd: US dollars over the priced calls; None if none was priced.
+        unpriced_calls: LLM calls without a price, where prices are used at all.
+    """
+
+    jobs: int = 0
+    llm_calls: int = 0
+    tool_calls: int = 0
+    total_tokens: int = 0
+    cost_usd: float | None = None
+    unpriced_calls: int = 0
+
+
 _NOTHING_YET: dict[str, Any] = dataclasses.asdict(CommisTotals())
 
 
@@ -129,7 +148,7 @@ class RunningTotals:
         )
 
 
-@checkable(apart=("runs", "totals"))
+@checkable(apart=("descendants", "runs", "totals"))
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class CommisMetadata:
     """One commis as the concierge and the operator know it.
@@ -160,7 +179,9 @@ class CommisMetadata:
         pid_started: When that process started, for comparing only.
         host: The host of that process.
         runs: Its segments, the first and the last 50 of them.
-        totals: Sums over its calls.
+        labels: What the user calls it, for comparing it with others.
+        totals: Sums over its own calls.
+        descendants: Sums over all commis below it; None if there are none.
         dropped_records: Records that could not be written.
         schema_version: Of this file.
     """
@@ -189,7 +210,9 @@ class CommisMetadata:
     pid_started: str | None = None
     host: str | None = None
     runs: tuple[SegmentRun, ...] = ()
+    labels: Mapping[str, str] | None = None
     totals: CommisTotals = field(default_factory=CommisTotals)
+    descendants: DescendantTotals | None = None
     dropped_records: int = 0
     schema_version: int = SCHEMA_VERSION
 
@@ -259,8 +282,11 @@ class CommisMetadata:
             if not isinstance(loaded, dict):
                 raise TypeError(f"a JSON object was expected, not {type(loaded).__name__}")
             totals = CommisTotals(**checked_fields(CommisTotals, loaded.pop("totals", None) or {}))
+            below = loaded.pop("descendants", None)
             runs = tuple(SegmentRun.from_dict(run) for run in loaded.pop("runs", None) or ())
             values = checked_fields(cls, loaded)
+            if below is not None:
+                values["descendants"] = DescendantTotals(**checked_fields(DescendantTotals, below))
             if "status" in values:  # a newer version may write others, which are shown as they are
                 values["status"] = one_line(values["status"], STATUS_MAX)
             for moment in ("created_at", "started_at", "segment_started_at", "finished_at"):
@@ -271,7 +297,8 @@ class CommisMetadata:
                 f"metadata.json of commis {commis_id} is not readable ({error}); "
                 f"its metrics.jsonl may still be"
             ) from error
-        return cls(**{**values, "commis_id": commis_id, "totals": totals, "runs": runs})
+        values |= {"commis_id": commis_id, "totals": totals, "runs": runs}
+        return cls(**values)
 
     def seen_now(self) -> Self:
         """Give the metadata as a reader should see it: `lost` if its process is gone."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zerg_visibility.locking import Locked
+from zerg_visibility.forksafe import ForkSafe
 from zerg_visibility.store.system import posix
 
 
-class OutputNumbers(Locked):
+class OutputNumbers(ForkSafe):
     """Gives each output a number of its own, in order of completion.
 
     Late calls of a segment that is over share it with the segment that came after.

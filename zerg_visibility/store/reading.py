@@ -9,7 +9,9 @@ from typing import Any, Generic, TypeVar
 
 import orjson
 
-from zerg_visibility.records import CallStart, Record, UnknownEventError, record_from_dict
+from zerg_visibility.records.base import UnknownEventError
+from zerg_visibility.records.codec import Record, record_from_dict
+from zerg_visibility.records.started import CallStarted
 from zerg_visibility.status import UNENDED
 from zerg_visibility.store.artifacts import open_artifact
 from zerg_visibility.store.metadata import CommisMetadata
@@ -77,13 +79,13 @@ def read_records(path: Path) -> LinesRead[Record]:
     return _read(path, record_from_dict)
 
 
-def read_starts(path: Path) -> LinesRead[CallStart]:
+def read_starts(path: Path) -> LinesRead[CallStarted]:
     """Read a started.jsonl; a missing file reads as empty.
 
     Raises:
         OSError: It is there and cannot be read.
     """
-    return _read(path, CallStart.from_dict)
+    return _read(path, CallStarted.from_dict)
 
 
 def read_or_say(read: Callable[[Path], LinesRead[ItemT]], path: Path) -> LinesRead[ItemT]:
@@ -105,13 +107,13 @@ class OpenCalls:
         stopped: Those of segments that have ended: each ended with its segment.
     """
 
-    in_flight: tuple[CallStart, ...] = ()
-    waiting: tuple[CallStart, ...] = ()
-    stopped: tuple[CallStart, ...] = ()
+    in_flight: tuple[CallStarted, ...] = ()
+    waiting: tuple[CallStarted, ...] = ()
+    stopped: tuple[CallStarted, ...] = ()
 
 
 def open_calls(
-    starts: Iterable[CallStart], records: Iterable[Record], metadata: CommisMetadata | None
+    starts: Iterable[CallStarted], records: Iterable[Record], metadata: CommisMetadata | None
 ) -> OpenCalls:
     """Tell which calls have no record, and why: the one place where that is decided.
 
@@ -121,7 +123,8 @@ def open_calls(
         metadata: What is known of the commis; without it, all of them may be in flight.
     """
     recorded = {record.span_id for record in records}
-    unrecorded = [start for start in starts if start.span_id not in recorded]
+    calls = (start for start in starts if start.event in {"llm_call", "tool_call"})
+    unrecorded = [start for start in calls if start.span_id not in recorded]
     since_us = (metadata and metadata.segment_started_us) or 0
     latest = tuple(start for start in unrecorded if start.start_us >= since_us)
     earlier = tuple(start for start in unrecorded if start.start_us < since_us)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from zerg_visibility.clock import parse_us
-from zerg_visibility.typed import checkable, checked_fields
+from zerg_visibility.schema import checkable, checked_fields
 
 KEPT_AT_EACH_END = 50
 """Of more segments than twice as many, the first and the last are kept."""

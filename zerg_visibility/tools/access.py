@@ -11,16 +11,16 @@ from typing import BinaryIO, Literal
 from langchain_core.tools import ToolException
 
 from zerg_visibility import words
-from zerg_visibility.analysis.children import Descendants, descendants
-from zerg_visibility.analysis.commis import CommisNow, look_at
 from zerg_visibility.clock import SYSTEM_CLOCK
+from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.errors import (
     CommisNotFoundError,
     FileNotInCommisError,
     MetadataUnreadableError,
 )
+from zerg_visibility.read.children import Descendants, descendants
+from zerg_visibility.read.commis import CommisNow, look_at
 from zerg_visibility.status import CommisStatus
-from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.layout import job_number
 from zerg_visibility.store.metadata import CommisMetadata
 

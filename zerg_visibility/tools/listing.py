@@ -5,8 +5,8 @@ from __future__ import annotations
 from langchain_core.tools import ToolException
 
 from zerg_visibility import words
-from zerg_visibility.analysis.commis import at_work_ms
 from zerg_visibility.clock import SYSTEM_CLOCK, format_us
+from zerg_visibility.read.commis import at_work_ms
 from zerg_visibility.status import STATUSES
 from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.tools.access import ConciergeView

@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 from langchain_core.tools import ToolException
 
-from zerg_visibility.analysis.commis import up_to_date
-from zerg_visibility.records import json_line
+from zerg_visibility.read.commis import up_to_date
+from zerg_visibility.records.codec import json_line
 from zerg_visibility.tools.access import ConciergeView
 
 RUNS_KEPT = 3

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from zerg_visibility import words
-from zerg_visibility.analysis.commis import CommisNow
-from zerg_visibility.analysis.timeline import Timeline, call_name, try_text
-from zerg_visibility.records import LLMCallRecord, ToolCallRecord
+from zerg_visibility.read.commis import CommisNow
+from zerg_visibility.read.timeline import Timeline, call_name, try_text
+from zerg_visibility.records.calls import LLMCallRecord, ToolCallRecord
 from zerg_visibility.tools.access import ConciergeView, FoundCommis
 from zerg_visibility.tools.results import cost_text, up_to, waiting_text
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from zerg_visibility import words
-from zerg_visibility.analysis.children import Descendants
-from zerg_visibility.analysis.commis import CommisNow
-from zerg_visibility.analysis.timeline import Timeline, call_name
 from zerg_visibility.errors import FileNotInCommisError
-from zerg_visibility.records import LLMCallRecord
+from zerg_visibility.read.children import Descendants
+from zerg_visibility.read.commis import CommisNow
+from zerg_visibility.read.timeline import Timeline, call_name
+from zerg_visibility.records.calls import LLMCallRecord
 from zerg_visibility.status import UNFINISHED, CommisStatus
 from zerg_visibility.store.layout import RESULT
 from zerg_visibility.store.metadata import CommisMetadata, CommisTotals

@@ -8,8 +8,8 @@ from langchain_core.tools import BaseTool, BaseToolkit, StructuredTool, ToolExce
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
+from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.errors import ConfigurationError
-from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.metadata import UNKNOWN_OWNER
 from zerg_visibility.tools import arguments
 from zerg_visibility.tools.access import ConciergeView

@@ -13,7 +13,7 @@ from langgraph.config import get_config
 from langgraph.runtime import get_runtime
 from langgraph.types import Command
 
-from zerg_visibility.locking import Locked
+from zerg_visibility.forksafe import ForkSafe
 
 MAX_EXECUTIONS = 4096
 """Node executions in which calls of commis are counted; older ones are forgotten."""
@@ -24,7 +24,7 @@ task, so the task alone does not tell them apart."""
 
 
 @dataclass(frozen=True, slots=True)
-class RunIdentity:
+class ResumeKey:
     """What identifies a commis run across resumes and retries.
 
     Args:
@@ -47,7 +47,7 @@ class RunIdentity:
 
 def identify(
     config: RunnableConfig | None, given: Any, name: str | None, owner_id: str | None
-) -> RunIdentity:
+) -> ResumeKey:
     """Identify the run that is about to start from the LangGraph task it is started in.
 
     LangGraph keeps thread, checkpoint namespace and task id the same over interrupts, retries and
@@ -75,7 +75,7 @@ def identify(
     task = (str(info.thread_id), info.checkpoint_ns, info.task_id, call_id or "", *whose)
     order = 0 if call_id is not None else _executions.order(task, info)
     node = ambient.get("metadata", {}).get("langgraph_node")
-    return RunIdentity(
+    return ResumeKey(
         key=_hash(*task, str(order)),
         may_continue=True,
         thread_id=None if info.thread_id is None else str(info.thread_id),
@@ -86,10 +86,10 @@ def identify(
     )
 
 
-def _on_its_own(config: RunnableConfig | None, given: Any, whose: tuple[str, ...]) -> RunIdentity:
+def _on_its_own(config: RunnableConfig | None, given: Any, whose: tuple[str, ...]) -> ResumeKey:
     """Identify a commis that nothing encloses: it goes on only if it is resumed on its thread."""
     thread_id = (config or {}).get("configurable", {}).get("thread_id")
-    return RunIdentity(
+    return ResumeKey(
         key=None if thread_id is None else _hash(str(thread_id), "", "", "", *whose, ""),
         may_continue=given is None or isinstance(given, Command),
         thread_id=None if thread_id is None else str(thread_id),
@@ -103,7 +103,7 @@ def _hash(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()[:32]
 
 
-class _Executions(Locked):
+class _Executions(ForkSafe):
     """Counts the commis that one execution of a LangGraph task has started.
 
     LangGraph makes one ExecutionInfo object per attempt of a task and hands the same object to

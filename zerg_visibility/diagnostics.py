@@ -8,7 +8,7 @@ import traceback
 from pathlib import Path
 
 from zerg_visibility.errortext import error_text
-from zerg_visibility.locking import Locked
+from zerg_visibility.forksafe import ForkSafe
 from zerg_visibility.settings import LOGGER_NAME
 
 REPEAT_AFTER_S = 60.0
@@ -22,7 +22,7 @@ TOLD_MAX = 2_000
 """Characters of an error in a warning; the cure stands last in what some libraries say."""
 
 
-class FaultLog(Locked):
+class Diagnostics(ForkSafe):
     """Counts failures of watching and logs each kind once, then at most once a minute.
 
     Safe to use from several threads. It never raises: a logger that fails is the last thing that

@@ -12,7 +12,7 @@ import threading
 from weakref import WeakSet
 
 
-class Locked:
+class ForkSafe:
     """Base of everything that has a lock.
 
     What stands between `with self._lock:` and its end may be entered once more by the same thread
@@ -30,7 +30,7 @@ class Locked:
         self._lock = threading.RLock()
 
 
-_everyone: WeakSet[Locked] = WeakSet()
+_everyone: WeakSet[ForkSafe] = WeakSet()
 
 
 def _renew() -> None:

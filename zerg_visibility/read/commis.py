@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from zerg_visibility.analysis.timeline import Timeline, timeline
 from zerg_visibility.clock import parse_us
-from zerg_visibility.records import CallStart, Record
+from zerg_visibility.commis_store import CommisStore
+from zerg_visibility.read.timeline import Timeline, timeline
+from zerg_visibility.records.codec import Record
+from zerg_visibility.records.started import CallStarted
 from zerg_visibility.status import UNENDED
-from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.layout import METRICS, STARTED
 from zerg_visibility.store.metadata import CommisMetadata, CommisTotals
 from zerg_visibility.store.reading import (
@@ -125,7 +126,7 @@ def _known_until_us(store: CommisStore, metadata: CommisMetadata, now_us: int) -
 
 
 def _first_us(
-    metadata: CommisMetadata, records: Iterable[Record], starts: Iterable[CallStart]
+    metadata: CommisMetadata, records: Iterable[Record], starts: Iterable[CallStarted]
 ) -> int | None:
     moments = [record.start_us for record in records]
     moments += [start.start_us for start in starts]

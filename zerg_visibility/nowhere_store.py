@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from zerg_visibility.clock import format_for_name
+from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.errors import CommisNotFoundError, MetadataUnreadableError
 from zerg_visibility.store import layout
 from zerg_visibility.store.appending import AppendFile
-from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.files import FileVersion
 from zerg_visibility.store.metadata import CommisMetadata
 

@@ -12,9 +12,10 @@ from typing import TypeAlias
 import orjson
 
 from zerg_visibility.clock import SYSTEM_CLOCK, Clock, parse_us
+from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.errors import CommisNotFoundError, MetadataUnreadableError
-from zerg_visibility.records import Record, UnknownEventError, record_from_dict
-from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.records.base import UnknownEventError
+from zerg_visibility.records.codec import Record, record_from_dict
 from zerg_visibility.store.layout import METADATA, METRICS
 from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.store.reading import MAX_LINE_BYTES

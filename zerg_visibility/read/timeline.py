@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from zerg_visibility.records import CommisRunRecord, LLMCallRecord, Record, ToolCallRecord
+from zerg_visibility.records.calls import LLMCallRecord, ToolCallRecord
+from zerg_visibility.records.codec import Record
+from zerg_visibility.records.runs import CommisRunRecord
 from zerg_visibility.store.metadata import CommisTotals
 
 CUT_OFF = frozenset({"length", "max_tokens", "MAX_TOKENS"})

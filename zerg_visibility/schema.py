@@ -15,6 +15,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "int | None": (int, type(None)),
     "bool | None": (bool, type(None)),
     "float | None": (float, int, type(None)),
+    "Mapping[str, str] | None": (dict, type(None)),
 }
 """What JSON may hold for a field of each annotation that our records use."""
 

@@ -10,15 +10,16 @@ from uuid import uuid4
 
 from zerg_visibility.clock import format_for_name
 from zerg_visibility.commis.beginning import Beginning
+from zerg_visibility.commis_store import CommisStore
+from zerg_visibility.diagnostics import Diagnostics
 from zerg_visibility.errors import MetadataUnreadableError
-from zerg_visibility.faults import FaultLog
-from zerg_visibility.journal import Journal
-from zerg_visibility.locking import Locked
-from zerg_visibility.records import CommisRunRecord, Record
+from zerg_visibility.forksafe import ForkSafe
+from zerg_visibility.records.codec import Record
+from zerg_visibility.records.runs import CommisRunRecord
 from zerg_visibility.redaction import Redact
+from zerg_visibility.run_log import RunLog
 from zerg_visibility.status import UNENDED
 from zerg_visibility.store import layout
-from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.files import FileVersion
 from zerg_visibility.store.liveness import this_process
 from zerg_visibility.store.metadata import CommisMetadata
@@ -30,7 +31,7 @@ RETRY_AFTER_S = 1.0
 
 
 class Turn:
-    """Stands for a segment, from the moment that it is given its dossier until it ends.
+    """Stands for a segment, from the moment that it is given its live until it ends.
 
     Args:
         execution: Stands for the execution of a task that it is part of; None on its own.
@@ -42,7 +43,7 @@ class Turn:
         self.execution = execution
 
 
-class Dossier(Locked):
+class LiveCommis(ForkSafe):
     """A commis as this process knows it; made by `create` or `reopen`.
 
     Safe to use from several threads: a retry may start while the attempt before it still winds up.
@@ -54,16 +55,16 @@ class Dossier(Locked):
         metadata: CommisMetadata,
         redact: Redact,
         capture: Collection[str],
-        faults: FaultLog,
+        diagnostics: Diagnostics,
     ) -> None:
         super().__init__()
         self.metadata = metadata
-        self.journal = Journal(store, redact)
-        self.successor: Dossier | None = None
+        self.run_log = RunLog(store, redact)
+        self.successor: LiveCommis | None = None
         """Goes on with the commis after this one; there as long as this one has late calls."""
         self._store = store
         self._capture = capture
-        self._faults = faults
+        self._diagnostics = diagnostics
         self._on_disk = False
         self._problem: MetadataUnreadableError | None = None
         self._written: FileVersion | None = None
@@ -95,24 +96,24 @@ class Dossier(Locked):
         beginning: Beginning,
         redact: Redact,
         capture: Collection[str],
-        faults: FaultLog,
-    ) -> Dossier:
+        diagnostics: Diagnostics,
+    ) -> LiveCommis:
         """Start a new commis; if no directory can be made, go on without one and try again."""
         job_id = None
         try:
             commis_id, job_id = store.create(beginning.task or beginning.name, beginning.start_us)
         except Exception as error:  # not only of the system: detectors of blocking calls raise too
-            faults.note("create a commis's directory", error)
+            diagnostics.note("create a commis's directory", error)
             slug = layout.slug(beginning.task or beginning.name)
             # Unique by chance, since no directory vouches for it.
             commis_id = f"{format_for_name(beginning.start_us)}_{slug}-{uuid4().hex[:8]}"
         metadata = beginning.metadata(commis_id, job_id)
-        dossier = cls(store, metadata, redact, capture, faults)
+        live = cls(store, metadata, redact, capture, diagnostics)
         if job_id is None:
-            dossier.journal.reopen = dossier._materialise
+            live.run_log.reopen = live._materialise
         else:
-            dossier._open_journal()
-        return dossier
+            live._open_run_log()
+        return live
 
     @classmethod
     def reopen(
@@ -121,9 +122,9 @@ class Dossier(Locked):
         commis_id: str,
         redact: Redact,
         capture: Collection[str],
-        faults: FaultLog,
-        earlier: Dossier | None = None,
-    ) -> Dossier:
+        diagnostics: Diagnostics,
+        earlier: LiveCommis | None = None,
+    ) -> LiveCommis:
         """Continue a commis from what is stored of it, whatever state that is in.
 
         Args:
@@ -131,8 +132,8 @@ class Dossier(Locked):
             commis_id: Which.
             redact: Applied to every text before it is stored.
             capture: What is stored beside metrics.
-            faults: Counts and logs what fails.
-            earlier: The dossier of segments that are over, if there may be late calls of theirs.
+            diagnostics: Counts and logs what fails.
+            earlier: The live of segments that are over, if there may be late calls of theirs.
         """
         try:
             metadata = store.written_metadata(commis_id)
@@ -140,21 +141,21 @@ class Dossier(Locked):
         except MetadataUnreadableError as error:
             problem = error
             metadata = CommisMetadata(commis_id=commis_id, status="lost")
-        dossier = cls(store, metadata, redact, capture, faults)
-        dossier._problem = problem
-        dossier._open_journal(None if earlier is None else earlier.journal.output_numbers)
+        live = cls(store, metadata, redact, capture, diagnostics)
+        live._problem = problem
+        live._open_run_log(None if earlier is None else earlier.run_log.output_numbers)
         records = store.records(commis_id).items
-        dossier.journal.replay(records)
+        live.run_log.replay(records)
         if metadata.status in UNENDED:
-            dossier._worked_us += _unfinished_us(metadata, records)
-        return dossier
+            live._worked_us += _unfinished_us(metadata, records)
+        return live
 
     def runs_in(self, execution: object) -> bool:
         """Say whether one of its segments is running that belongs to an execution of a task."""
         return any(turn.execution is execution for turn in list(self._turns))
 
     def expect(self, turn: Turn) -> None:
-        """Note that a segment is about to start; takes no lock, since the shelf holds its own."""
+        """Note that a segment is about to start; the registry holds its own lock."""
         self._turns.append(turn)
 
     def begin_segment(self, turn: Turn, run: SegmentRun, first: bool) -> None:
@@ -168,10 +169,10 @@ class Dossier(Locked):
         Raises:
             OSError: metadata.json could not be written.
         """
-        # Not when it was found: the shelf was locked, and who writes the log may wait for that.
+        # Not when it was found: the registry was locked, and who writes the log may wait for that.
         problem, self._problem = self._problem, None
         if problem is not None:
-            self._faults.note("read the metadata.json of a commis that continues", problem)
+            self._diagnostics.note("read the metadata.json of a commis that continues", problem)
         mark = this_process()
         self._materialise()
         with self._lock:
@@ -238,7 +239,7 @@ class Dossier(Locked):
                     self._write()
         finally:
             if idle:
-                self.journal.close()
+                self.run_log.close()
 
     def save_late(self) -> None:
         """Write metadata.json with the latest totals, unless somebody has gone on since.
@@ -253,21 +254,21 @@ class Dossier(Locked):
             self._change()
             self._write()
 
-    def take_over(self, record: Record, earlier: Dossier) -> None:
-        """Take in a late record of an earlier dossier, and how many that one has lost."""
-        self.journal.replay_late(record)
-        self.journal.count_dropped(earlier.unsaid_dropped())
+    def take_over(self, record: Record, earlier: LiveCommis) -> None:
+        """Take in a late record of an earlier live, and how many that one has lost."""
+        self.run_log.replay_late(record)
+        self.run_log.count_dropped(earlier.unsaid_dropped())
 
     def unsaid_dropped(self) -> int:
         """Give, once, how many records were lost since metadata.json was last written."""
         with self._lock:
-            dropped = self._dropped_before + self.journal.dropped
+            dropped = self._dropped_before + self.run_log.dropped
             unsaid = dropped - self.metadata.dropped_records
             self.metadata = replace(self.metadata, dropped_records=dropped)
             return unsaid
 
     def is_continued_elsewhere(self) -> bool:
-        """Say whether metadata.json is of a segment that this dossier knows nothing of."""
+        """Say whether metadata.json is of a segment that this live knows nothing of."""
         if not self._on_disk:
             return False
         if self._written and self._written == self._store.metadata_version(self.commis_id):
@@ -300,8 +301,8 @@ class Dossier(Locked):
     def _change(self, **changes: Any) -> None:
         self.metadata = replace(
             self.metadata,
-            totals=self.journal.totals,
-            dropped_records=self._dropped_before + self.journal.dropped,
+            totals=self.run_log.totals,
+            dropped_records=self._dropped_before + self.run_log.dropped,
             **changes,
         )
 
@@ -309,7 +310,7 @@ class Dossier(Locked):
         if self._on_disk:
             self._written = self._store.save_metadata(self.metadata)
 
-    def _open_journal(self, numbers: OutputNumbers | None = None) -> None:
+    def _open_run_log(self, numbers: OutputNumbers | None = None) -> None:
         self._on_disk = True
         folder = self._store.folder(self.commis_id)
         if "tool_outputs" not in self._capture or not self._store.keeps_files:
@@ -318,7 +319,7 @@ class Dossier(Locked):
             numbers = OutputNumbers(folder / layout.TOOL_CALLS)
         else:
             numbers.look_again()
-        self.journal.open(folder, starts="starts" in self._capture, outputs=numbers)
+        self.run_log.open(folder, starts="starts" in self._capture, outputs=numbers)
 
     def _materialise(self) -> None:
         """Make the directory after all, if it could not be made at first."""
@@ -332,11 +333,11 @@ class Dossier(Locked):
                 self._tried_at = now
                 job_id = self._store.create_as(self.commis_id)
                 self.metadata = replace(self.metadata, job_id=job_id)
-                self._open_journal()
-                self.journal.reopen = None
+                self._open_run_log()
+                self.run_log.reopen = None
         except Exception as error:
             # Without our lock: a thread that writes the log may have to wait for that.
-            self._faults.note("create a commis's directory", error)
+            self._diagnostics.note("create a commis's directory", error)
 
 
 def _unfinished_us(metadata: CommisMetadata, records: tuple[Record, ...]) -> int:

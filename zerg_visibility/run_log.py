@@ -6,27 +6,23 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from zerg_visibility.concierge_run import AnyRecord, ConciergeRunRecord
-from zerg_visibility.locking import Locked
-from zerg_visibility.records import (
-    CommisRunRecord,
-    LLMCallRecord,
-    Record,
-    flat_line,
-)
+from zerg_visibility.call_history import CallHistory
+from zerg_visibility.commis_store import CommisStore
+from zerg_visibility.forksafe import ForkSafe
+from zerg_visibility.records.calls import LLMCallRecord
+from zerg_visibility.records.codec import AnyRecord, Record, flat_line
+from zerg_visibility.records.runs import CommisRunRecord, ConciergeRunRecord
 from zerg_visibility.redaction import Redact
 from zerg_visibility.store import layout
 from zerg_visibility.store.appending import AppendFile
-from zerg_visibility.store.commis import CommisStore
 from zerg_visibility.store.metadata import CommisTotals, RunningTotals
 from zerg_visibility.store.outputs import OutputNumbers
-from zerg_visibility.tries import Tries
 
 MAX_REPLAYED_REMEMBERED = 4096
 """Latest records of an earlier segment that are recognised; those in flight when it was read."""
 
 
-class Journal(Locked):
+class RunLog(ForkSafe):
     """The growing files of one commis or concierge, and what follows from their records.
 
     Safe to use from several threads.
@@ -49,7 +45,7 @@ class Journal(Locked):
         self.output_numbers: OutputNumbers | None = None
         """Numbers for tool outputs; None if they are not stored, or there is no directory yet."""
         self._totals = RunningTotals()
-        self.tries = Tries()
+        self.history = CallHistory()
         """How often calls were made before."""
         self._had_success = False
         self._replayed: frozenset[str | None] = frozenset()
@@ -98,7 +94,7 @@ class Journal(Locked):
         """Note that a call has begun.
 
         Args:
-            line: As `started` or `CallStart.to_dict` gives it.
+            line: As `started` or `CallStarted.to_dict` gives it.
 
         Raises:
             OSError: It could not be written.
@@ -192,4 +188,4 @@ class Journal(Locked):
         if isinstance(record, LLMCallRecord):
             self._had_success = self._had_success or record.success
         elif record.tool_call_id is not None:
-            self.tries.note_tool(record.tool_call_id)
+            self.history.note_tool(record.tool_call_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
-from zerg_visibility.locking import Locked
+from zerg_visibility.forksafe import ForkSafe
 
 MAX_REMEMBERED = 4096
 """Tool calls, and nodes with failed model calls, that are remembered; older ones begin at 1."""
@@ -14,7 +14,7 @@ MAX_QUESTIONS = 64
 """Failed model calls of one node that are told apart; the oldest is forgotten."""
 
 
-class Tries(Locked):
+class CallHistory(ForkSafe):
     """Counts the tries of a commis's calls, or of a concierge's own."""
 
     def __init__(self) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from zerg_visibility.analysis.commis import records_of, with_totals
+from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.errors import CommisNotFoundError
-from zerg_visibility.records import CommisRunRecord, Record
-from zerg_visibility.store.commis import CommisStore
+from zerg_visibility.read.commis import records_of, with_totals
+from zerg_visibility.records.codec import Record
+from zerg_visibility.records.runs import CommisRunRecord
 from zerg_visibility.store.metadata import CommisMetadata, CommisTotals
 from zerg_visibility.words import counted, one_line
 

@@ -1,4 +1,4 @@
-"""Making records of calls that have ended, and handing them to journal, log and sinks."""
+"""Making records of calls that have ended, and handing them to run_log, log and sinks."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from collections.abc import Sequence
 
 from zerg_visibility.callbacks.runs import OpenCall
 from zerg_visibility.callbacks.usage import Answer
-from zerg_visibility.concierge_run import AnyRecord
-from zerg_visibility.faults import FaultLog
-from zerg_visibility.journal import Journal
-from zerg_visibility.locking import Locked
-from zerg_visibility.records import LLMCallRecord, ToolCallRecord
+from zerg_visibility.diagnostics import Diagnostics
+from zerg_visibility.forksafe import ForkSafe
+from zerg_visibility.records.calls import LLMCallRecord, ToolCallRecord
+from zerg_visibility.records.codec import AnyRecord
+from zerg_visibility.run_log import RunLog
 from zerg_visibility.sinks.base import Sink
 from zerg_visibility.sinks.fanout import FanoutSink
 from zerg_visibility.sinks.log import LogSink
 
 
-class Recorder(Locked):
+class RecordBuilder(ForkSafe):
     """Makes records and emits them; safe to use from several threads.
 
     Args:
-        faults: Counts and logs what fails on the way.
+        diagnostics: Counts and logs what fails on the way.
         logger: Where Tier 3 lines go; the `zerg_visibility` logger if None.
         sinks: Taken as well as the files and the log.
     """
 
     def __init__(
-        self, faults: FaultLog, logger: logging.Logger | None, sinks: Sequence[Sink]
+        self, diagnostics: Diagnostics, logger: logging.Logger | None, sinks: Sequence[Sink]
     ) -> None:
         super().__init__()
-        self._faults = faults
-        self._sinks = FanoutSink(sinks, faults)
-        self._log_and_sinks = FanoutSink((LogSink(logger), *sinks), faults)
+        self._diagnostics = diagnostics
+        self._sinks = FanoutSink(sinks, diagnostics)
+        self._log_and_sinks = FanoutSink((LogSink(logger), *sinks), diagnostics)
         self._records = 0
 
     @property
@@ -57,13 +57,13 @@ class Recorder(Locked):
             answer: What the model said of itself, as far as it came.
             error: Why it failed; None if it succeeded.
         """
-        journal, usage = call.journal, answer.usage
+        run_log, usage = call.run_log, answer.usage
         phase, ttft_ms = call.hint, None
-        if journal is not None:
+        if run_log is not None:
             asks_for_tools = not call.schemas.issuperset(answer.tool_names)
-            phase = journal.phase(call.hint, success=error is None, asks_for_tools=asks_for_tools)
+            phase = run_log.phase(call.hint, success=error is None, asks_for_tools=asks_for_tools)
             if call.try_key is not None:
-                journal.tries.note_model(call.try_key, call.asked, success=error is None)
+                run_log.history.note_model(call.try_key, call.asked, success=error is None)
         if call.first_token_ns is not None:
             ttft_ms = max(0, call.first_token_ns - call.start_ns) // 1_000_000
         record = LLMCallRecord(
@@ -126,25 +126,25 @@ class Recorder(Locked):
         )
         self._emit_call(call, record)
 
-    def emit(self, record: AnyRecord, journal: Journal | None, *, is_mine: bool = True) -> None:
+    def emit(self, record: AnyRecord, run_log: RunLog | None, *, is_mine: bool = True) -> None:
         """Hand on one record.
 
         Args:
             record: The record.
-            journal: Where it is written; None if it is written nowhere.
+            run_log: Where it is written; None if it is written nowhere.
             is_mine: Whether it is for this handler to log; another may have done so.
         """
         with self._lock:
             self._records += 1
-        if journal is not None:
+        if run_log is not None:
             try:
-                journal.add(record)
+                run_log.add(record)
             except Exception as error:
-                self._faults.note(f"write a {record.event} to its file", error, dropped=1)
+                self._diagnostics.note(f"write a {record.event} to its file", error, dropped=1)
         (self._log_and_sinks if is_mine else self._sinks).emit(record)
 
     def _emit_call(self, call: OpenCall, record: LLMCallRecord | ToolCallRecord) -> None:
-        self.emit(record, call.journal, is_mine=call.journal is not None)
+        self.emit(record, call.run_log, is_mine=call.run_log is not None)
         context = call.context
         if context is not None and context.ended and context.on_late_record is not None:
             context.on_late_record(record)

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from zerg_visibility.callbacks.runs import OpenCall, OpenRun, RootRun, RunId
-from zerg_visibility.locking import Locked
+from zerg_visibility.forksafe import ForkSafe
 
 ENDED_REMEMBERED = 1_000
 """So many runs that ended last are remembered at least, and twice as many at most."""
 
 
-class RunTable(Locked):
+class OpenRuns(ForkSafe):
     """Open runs by LangChain's run id; safe to use from several threads."""
 
     def __init__(self) -> None:
