@@ -42,6 +42,8 @@ class RunLog(ForkSafe):
         self._metrics: AppendFile | None = None
         self._started: AppendFile | None = None
         self._folder: Path | None = None
+        self.stores_inputs = True
+        """Whether started.jsonl holds what tools were called with."""
         self.output_numbers: OutputNumbers | None = None
         """Numbers for tool outputs; None if they are not stored, or there is no directory yet."""
         self._totals = RunningTotals()

@@ -57,7 +57,7 @@ class RecordBuilder(ForkSafe):
             answer: What the model said of itself, as far as it came.
             error: Why it failed; None if it succeeded.
         """
-        run_log, usage = call.run_log, answer.usage
+        run_log, usage, commis = call.run_log, answer.usage, call.inside
         phase, ttft_ms = call.hint, None
         if run_log is not None:
             asks_for_tools = not call.schemas.issuperset(answer.tool_names)
@@ -76,15 +76,23 @@ class RecordBuilder(ForkSafe):
             total_tokens=usage.total_tokens,
             cached_tokens=usage.cached_tokens,
             reasoning_tokens=usage.reasoning_tokens,
+            cache_write_tokens=usage.cache_write_tokens,
+            cache_write_1h_tokens=usage.cache_write_1h_tokens,
+            audio_prompt_tokens=usage.audio_prompt_tokens,
+            audio_completion_tokens=usage.audio_completion_tokens,
             ttft_ms=ttft_ms,
             requested_model=call.name,
+            provider=call.provider,
             cache_hit=answer.cache_hit or None,
             finish_reason=call.shown(answer.finish_reason),
             success=error is None,
             error=error,
             node=call.node,
             attempt=call.attempt,
-            commis_id=None if call.context is None else call.context.commis_id,
+            agent=call.agent,
+            ns=call.ns,
+            commis_id=None if commis is None else commis.commis_id,
+            commis_name=None if commis is None else commis.name,
             concierge_id=call.root.concierge_id,
             trace_id=call.root.trace_id,
             span_id=call.span_id,
@@ -107,6 +115,7 @@ class RecordBuilder(ForkSafe):
             error: Why it failed; None if it succeeded.
             stored: The file with its output and that file's size in bytes, if there is one.
         """
+        commis = call.inside
         record = ToolCallRecord(
             tool=call.name or "tool",
             start_us=call.start_us,
@@ -116,9 +125,13 @@ class RecordBuilder(ForkSafe):
             tool_call_id=call.tool_call_id,
             output_file=None if stored is None else stored[0],
             output_bytes=None if stored is None else stored[1],
+            args_bytes=call.args_bytes,
             node=call.node,
             attempt=call.attempt,
-            commis_id=None if call.context is None else call.context.commis_id,
+            agent=call.agent,
+            ns=call.ns,
+            commis_id=None if commis is None else commis.commis_id,
+            commis_name=None if commis is None else commis.name,
             concierge_id=call.root.concierge_id,
             trace_id=call.root.trace_id,
             span_id=call.span_id,
@@ -145,6 +158,6 @@ class RecordBuilder(ForkSafe):
 
     def _emit_call(self, call: OpenCall, record: LLMCallRecord | ToolCallRecord) -> None:
         self.emit(record, call.run_log, is_mine=call.run_log is not None)
-        context = call.context
-        if context is not None and context.ended and context.on_late_record is not None:
-            context.on_late_record(record)
+        commis = call.inside
+        if commis is not None and commis.ended and commis.on_late_record is not None:
+            commis.on_late_record(record)

@@ -60,8 +60,8 @@ class OpenRuns(ForkSafe):
                     if parent.children is None:
                         parent.children = set()
             parent.children.add(call)
-        if call.context is not None:
-            call.context.open_calls.add(call)
+        if call.inside is not None:
+            call.inside.open_calls.add(call)
         call.root.calls[call.run_id] = call
         self._entries[call.run_id] = call
 
@@ -81,8 +81,8 @@ class OpenRuns(ForkSafe):
         entry.root.calls.pop(run_id, None)
         if entry.parent is not None and entry.parent.children is not None:
             entry.parent.children.discard(entry)
-        if entry.context is not None:
-            entry.context.open_calls.discard(entry)
+        if entry.inside is not None:
+            entry.inside.open_calls.discard(entry)
         if entry.stop_watching is not None:
             entry.stop_watching()
             entry.stop_watching = None

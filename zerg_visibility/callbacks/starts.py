@@ -21,6 +21,12 @@ NO_SCHEMAS: frozenset[str] = frozenset()
 ID_MAX = 200
 """Characters of an id that is taken over from elsewhere."""
 
+NAMESPACE = "langgraph_checkpoint_ns"
+"""Where LangGraph says in a run's metadata in which graph, node and task it is."""
+
+NAMESPACE_MAX = 500
+"""Characters of a namespace; a graph ten levels deep has as many."""
+
 _RETRY_TAG = "retry:attempt:"  # langchain_core/runnables/retry.py
 
 
@@ -35,6 +41,23 @@ def requested_model(metadata: Mapping[str, Any], invocation_params: Any) -> str 
     if not name and isinstance(invocation_params, dict):
         name = invocation_params.get("model_name") or invocation_params.get("model")
     return name if isinstance(name, str) and name else None
+
+
+def namespace(metadata: Mapping[str, Any], own: str) -> str | None:
+    """Give the LangGraph namespace that a call is made in: `tools:1a2b3c4d`, one part a graph.
+
+    Args:
+        metadata: The run's.
+        own: The namespace of the commis or root run around it, which is left out.
+    """
+    whole = metadata.get(NAMESPACE)
+    if not isinstance(whole, str):
+        return None
+    if own and whole.startswith(own) and whole[len(own) : len(own) + 1] in ("", "|"):
+        whole = whole[len(own) + 1 :]
+    # Eight hexadecimal digits of a uuid are enough to tell branches of one run apart.
+    parts = [part[: part.find(":") + 9] if ":" in part else part for part in whole.split("|")]
+    return "|".join(parts)[:NAMESPACE_MAX] or None
 
 
 def known_id(value: Any) -> str | None:

@@ -16,7 +16,7 @@ from zerg_visibility.callbacks.content import has_content
 from zerg_visibility.callbacks.context import ambient_run_id, current_commis
 from zerg_visibility.callbacks.open_runs import OpenRuns
 from zerg_visibility.callbacks.runs import ActiveSegment, OpenCall, OpenRun, RootRun, RunId
-from zerg_visibility.callbacks.starts import node_attempt, retry_attempt
+from zerg_visibility.callbacks.starts import NAMESPACE, namespace, node_attempt, retry_attempt
 from zerg_visibility.callbacks.usage import Answer, see_usage, with_usage
 from zerg_visibility.clock import Clock
 from zerg_visibility.commis_store import CommisStore
@@ -90,14 +90,15 @@ class Tracker(ForkSafe):
     ) -> None:
         """Note that a chain run has started."""
         parent, root, commis = self._place(run_id, parent_run_id, metadata)
-        entry = OpenRun(root, None if parent is None else parent.call)
-        entry.context = commis
+        entry = OpenRun(root, None if parent is None else parent.call, commis)
         entry.is_step = root.run_id == parent_run_id
         if root.run_id == run_id:
             root.name = name if isinstance(name, str) and name else "concierge"
         if commis is not None and commis.run_id is None and commis.owner is self:
             commis.run_id = run_id
-            entry.commis = commis
+            ns = (metadata or {}).get(NAMESPACE)
+            commis.ns = ns if isinstance(ns, str) else ""
+            entry.root_of = commis
         self._runs.add_chain(run_id, entry)
         if len(self._runs) > MAX_OPEN_RUNS:
             self._make_room()
@@ -109,8 +110,8 @@ class Tracker(ForkSafe):
             return
         if entry.children:
             self._settle_children(entry, error)
-        if entry.commis is not None:
-            entry.commis.output = outputs
+        if entry.root_of is not None:
+            entry.root_of.output = outputs
         elif error is not None:
             commis = current_commis.get()
             if commis is not None and not commis.ended:  # after its end nobody asks any more
@@ -125,9 +126,9 @@ class Tracker(ForkSafe):
         entry = self._runs.get(run_id)
         if entry is None:
             return
-        if entry.commis is not None:
-            entry.commis.interrupted = True
-            entry.commis.questions = questions
+        if entry.root_of is not None:
+            entry.root_of.interrupted = True
+            entry.root_of.questions = questions
         if entry.root.run_id == run_id:
             entry.root.interrupted = True
 
@@ -146,9 +147,7 @@ class Tracker(ForkSafe):
     ) -> OpenCall:
         """Make a call that is about to start, with its place in graph, commis and trace."""
         parent, root, commis = self._place(run_id, parent_run_id, metadata)
-        call = OpenCall(kind, run_id, root)
-        call.parent = parent
-        call.context = commis
+        call = OpenCall(kind, run_id, root, parent, commis)
         # A call that nothing encloses is its own root, and has no parent.
         alone = root.run_id == run_id
         call.parent_span_id = None if alone else _parent_span(parent, commis, root)
@@ -161,11 +160,13 @@ class Tracker(ForkSafe):
         elif commis is not None:
             # Another handler owns the commis; what it wants hidden is not for our sinks either.
             call.redact = _both(commis.run_log.redact, self._redact)
-        node = metadata.get("langgraph_node")
+        node, agent = metadata.get("langgraph_node"), metadata.get("lc_agent_name")
         call.node = node if isinstance(node, str) else None
+        call.agent = call.shown(agent) if isinstance(agent, str) else None
+        call.ns = namespace(metadata, root.ns if commis is None else commis.ns)
         call.tool_call_id = tool_call_id
         call.asked = asked
-        call.try_key = tool_call_id or metadata.get("langgraph_checkpoint_ns")
+        call.try_key = tool_call_id or metadata.get(NAMESPACE)
         attempt = max(1 if commis is None else commis.attempt, node_attempt(), retry_attempt(tags))
         if attempt > 1 and commis is not None and commis.open_calls:
             # The attempt before ran into its node's time limit, or there would be none after it.
@@ -173,18 +174,20 @@ class Tracker(ForkSafe):
                 if earlier.cut and earlier.try_key == call.try_key:
                     self.close_call(earlier, "timeout")
         if call.run_log is not None and call.try_key is not None:
-            tries = call.run_log.history
-            before = (
-                tries.of_tool(call.try_key)
-                if kind == "tool_call"
-                else (tries.of_model(call.try_key, asked))
-            )
-            attempt = max(attempt, 1 + before)
+            history, key = call.run_log.history, call.try_key
+            tried = history.of_model(key, asked) if tool_call_id is None else history.of_tool(key)
+            attempt = max(attempt, 1 + tried)
         call.attempt = attempt
         return call
 
-    def start(self, call: OpenCall, name: str) -> None:
-        """Put a call into the table, and into started.jsonl under this name."""
+    def start(self, call: OpenCall, name: str, args: str | None = None) -> None:
+        """Put a call into the table, and into started.jsonl under this name.
+
+        Args:
+            call: The call.
+            name: The model or the tool.
+            args: What a tool was called with, if it is to be stored.
+        """
         # Before anybody can find it: a commis that is cancelled now ends its calls at once.
         call.start_us = self._clock.wall_us()
         call.start_ns = self._clock.monotonic_ns()
@@ -196,7 +199,15 @@ class Tracker(ForkSafe):
         if call.run_log is not None:
             try:
                 call.run_log.start(
-                    started(call.kind, name, call.span_id, call.start_us, call.parent_span_id)
+                    started(
+                        call.kind,
+                        name,
+                        call.span_id,
+                        call.start_us,
+                        call.parent_span_id,
+                        args,
+                        call.ns,
+                    )
                 )
             except Exception as error:
                 self._diagnostics.note("write a line of started.jsonl", error)
@@ -288,7 +299,7 @@ class Tracker(ForkSafe):
         parent = self._find(ambient_run_id(), parent_run_id)
         if parent is None:
             return None
-        commis = current_commis.get() or parent.context
+        commis = current_commis.get() or parent.inside
         if commis is None:
             self._concierges.run_log(parent.root)  # its files begin with what it starts
         return parent.root, _parent_span(parent, commis, parent.root), commis
@@ -336,7 +347,7 @@ class Tracker(ForkSafe):
             # started in a run long ago, and works for others since, is inside of none.
             parent = self._runs.get(ambient_run_id())
         if commis is None and parent is not None:
-            commis = parent.context  # a thread without context, given its config by hand
+            commis = parent.inside  # a thread without context, given its config by hand
         if parent is not None:
             root = parent.root
         elif commis is not None and commis.owner is self:
@@ -427,7 +438,7 @@ class Tracker(ForkSafe):
 
     def _is_at_work(self, run: OpenRun) -> bool:
         """Say whether a run belongs to a commis of ours that has not ended; it sees to it then."""
-        commis = run.context
+        commis = run.inside
         return commis is not None and not commis.ended and commis.owner is self
 
 
@@ -443,6 +454,6 @@ def _both(first: Redact, then: Redact) -> Redact:
 def _parent_span(parent: OpenRun | None, commis: ActiveSegment | None, root: RootRun) -> str:
     """Name the span around a run: the tool call it is made in, its commis, or the root run."""
     call = None if parent is None else parent.call
-    if call is not None and call.context is commis:
+    if call is not None and call.inside is commis:
         return call.span_id
     return root.span_id if commis is None else commis.span_id

@@ -14,13 +14,21 @@ from langchain_core.outputs import Generation, LLMResult
 
 
 class Usage(NamedTuple):
-    """Token counts as the provider gave them; None where it gave none."""
+    """Token counts as the provider gave them; None where it gave none.
+
+    They are counted inclusively, as LangChain and most providers do: what was read from a cache or
+    written to it, and audio, are prompt tokens too, and reasoning is among the completion tokens.
+    """
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     total_tokens: int | None = None
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
+    audio_prompt_tokens: int | None = None
+    audio_completion_tokens: int | None = None
 
 
 NO_USAGE = Usage()
@@ -137,37 +145,56 @@ def with_usage(answer: Answer, seen: SeenUsage | None) -> Answer:
 
 
 def _from_metadata(found: Mapping[str, Any]) -> Usage:
-    return _usage(
-        found.get("input_tokens"),
-        found.get("output_tokens"),
-        found.get("total_tokens"),
-        _detail(found.get("input_token_details"), "cache_read"),
-        _detail(found.get("output_token_details"), "reasoning"),
-    )
+    into, out = found.get("input_token_details"), found.get("output_token_details")
+    prompt = _count(found.get("input_tokens"))
+    completion = _count(found.get("output_tokens"))
+    total = _total(found.get("total_tokens"), prompt, completion)
+    if not into and not out:
+        return Usage(prompt, completion, total)
+    into, out = _mapping(into), _mapping(out)
+    written, for_an_hour = _cache_writes(into)
+    return Usage(
+        prompt, completion, total,
+        _count(into.get("cache_read")), _count(out.get("reasoning")), written, for_an_hour,
+        _count(into.get("audio")), _count(out.get("audio")),
+    )  # fmt: skip
+
+
+def _cache_writes(details: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """Give how many tokens were written to a cache, and how many of them for an hour.
+
+    langchain-anthropic says 0 under `cache_creation` where it has told the two kinds apart.
+    """
+    whole = _count(details.get("cache_creation"))
+    short = _count(details.get("ephemeral_5m_input_tokens"))
+    hour = _count(details.get("ephemeral_1h_input_tokens"))
+    if short is None and hour is None:
+        return whole, None
+    return max(whole or 0, (short or 0) + (hour or 0)), hour
 
 
 def _from_llm_output(llm_output: Mapping[str, Any]) -> Usage:
     found = _mapping(llm_output.get("token_usage")) or _mapping(llm_output.get("usage"))
-    return _usage(
-        found.get("prompt_tokens", found.get("input_tokens")),
-        found.get("completion_tokens", found.get("output_tokens")),
-        found.get("total_tokens"),
-        _detail(found.get("prompt_tokens_details"), "cached_tokens"),
-        _detail(found.get("completion_tokens_details"), "reasoning_tokens"),
-    )
-
-
-def _usage(prompt: Any, completion: Any, total: Any, cached: Any, reasoning: Any) -> Usage:
-    prompt, completion, total = _count(prompt), _count(completion), _count(total)
-    if total is None and prompt is not None and completion is not None:
-        total = prompt + completion
+    into = _mapping(found.get("prompt_tokens_details"))
+    out = _mapping(found.get("completion_tokens_details"))
+    prompt = _count(found.get("prompt_tokens", found.get("input_tokens")))
+    completion = _count(found.get("completion_tokens", found.get("output_tokens")))
     return Usage(
         prompt_tokens=prompt,
         completion_tokens=completion,
-        total_tokens=total,
-        cached_tokens=_count(cached),
-        reasoning_tokens=_count(reasoning),
+        total_tokens=_total(found.get("total_tokens"), prompt, completion),
+        cached_tokens=_count(into.get("cached_tokens")),
+        reasoning_tokens=_count(out.get("reasoning_tokens")),
+        audio_prompt_tokens=_count(into.get("audio_tokens")),
+        audio_completion_tokens=_count(out.get("audio_tokens")),
     )
+
+
+def _total(told: Any, prompt: int | None, completion: int | None) -> int | None:
+    total = _count(told)
+    if total is None and prompt is not None and completion is not None:
+        return prompt + completion
+    return total
 
 
 def _mapping(found: Any) -> Mapping[str, Any]:

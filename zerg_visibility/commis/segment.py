@@ -98,6 +98,7 @@ class Segment:
         self._guarded("write a commis's metadata.json", live.begin_segment, turn, run, first)
         self._context = ActiveSegment(
             commis_id=live.commis_id,
+            name=live.metadata.name,
             attempt=live.attempts,
             span_id=span_id,
             root=root,

@@ -50,7 +50,10 @@ class CallStarted:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON object of this line, without empty fields."""
-        line = started(self.event, self.name, self.span_id, self.start_us, self.parent_span_id)
+        line = started(
+            self.event, self.name, self.span_id, self.start_us, self.parent_span_id,
+            self.args, self.ns,
+        )  # fmt: skip
         more = {name: getattr(self, name) for name in _NOT_OF_EVERY}
         return line | {name: value for name, value in more.items() if value is not None}
 
@@ -73,7 +76,13 @@ class CallStarted:
 
 
 def started(
-    event: str, name: str, span_id: str, start_us: int, parent_span_id: str | None
+    event: str,
+    name: str,
+    span_id: str,
+    start_us: int,
+    parent_span_id: str | None,
+    args: str | None = None,
+    ns: str | None = None,
 ) -> dict[str, Any]:
     """Give the JSON object of a call's line in started.jsonl, without making a CallStarted for it.
 
@@ -83,10 +92,16 @@ def started(
         span_id: 16 hex digits.
         start_us: Microseconds since 1970-01-01 UTC.
         parent_span_id: 16 hex digits; None for a call on its own.
+        args: Of a tool call.
+        ns: As in CallStarted.
     """
     line = {"event": event, "name": name, "span_id": span_id, "start_ts": format_us(start_us)}
     if parent_span_id is not None:
         line["parent_span_id"] = parent_span_id
+    if args is not None:
+        line["args"] = args
+    if ns is not None:
+        line["ns"] = ns
     return line
 
 
@@ -94,5 +109,5 @@ STARTED_EVENTS = frozenset({"llm_call", "tool_call", "commis_run", "concierge_ru
 """Of which started.jsonl tells that they have begun."""
 
 _NOT_OF_EVERY = (
-    "args", "ns", "commis_id", "job_id", "trace_id", "thread_id", "pid", "pid_started", "host",
+    "commis_id", "job_id", "trace_id", "thread_id", "pid", "pid_started", "host",
 )  # fmt: skip
