@@ -61,6 +61,11 @@ class LLMCallRecord(CallRecord):
     """
 
     event: ClassVar[str] = "llm_call"
+    logged_as: ClassVar[str] = "llm_call_complete"
+    logged: ClassVar[tuple[str, ...]] = (
+        "phase", "duration_ms", "commis_id", "model", "prompt_tokens", "completion_tokens",
+        "total_tokens", "success", "error", "cost_usd", "trace_id", "span_id",
+    )  # fmt: skip
     _title: ClassVar[str] = "model"
 
     phase: str | None = None
@@ -110,6 +115,10 @@ class ToolCallRecord(CallRecord):
     """
 
     event: ClassVar[str] = "tool_call"
+    logged_as: ClassVar[str] = "tool_call_complete"
+    logged: ClassVar[tuple[str, ...]] = (
+        "tool", "duration_ms", "success", "commis_id", "error", "trace_id", "span_id",
+    )  # fmt: skip
     _title: ClassVar[str] = "tool"
 
     tool: str = "tool"

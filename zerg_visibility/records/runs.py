@@ -24,6 +24,10 @@ class CommisRunRecord(TimedRecord):
     """
 
     event: ClassVar[str] = "commis_run"
+    logged_as: ClassVar[str] = "commis_complete"
+    logged: ClassVar[tuple[str, ...]] = (
+        "name", "status", "duration_ms", "commis_id", "job_id", "error", "trace_id", "span_id",
+    )  # fmt: skip
 
     name: str = "commis"
     job_id: int | None = None

@@ -5,36 +5,27 @@ from __future__ import annotations
 import logging
 import re
 import time
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from zerg_visibility.records.calls import LLMCallRecord, ToolCallRecord
+from zerg_visibility.records.runs import CommisRunRecord
 from zerg_visibility.words import UNPRINTABLE
 
-# The specification's fields in the specification's order, then ours. The first `success` that a
-# record has wins, so it stands early for tools and late, on failure, for models.
-_LLM_ORDER = (
-    "phase", "duration_ms", "commis_id", "model", "prompt_tokens", "completion_tokens",
-    "total_tokens", "success", "error", "cost_usd", "trace_id", "span_id",
-)  # fmt: skip
-_TOOL_ORDER = (
-    "tool", "duration_ms", "success", "commis_id", "error", "cost_usd", "trace_id", "span_id",
-)  # fmt: skip
-_COMMIS_ORDER = (
-    "commis_name", "status", "duration_ms", "commis_id", "job_id", "error", "trace_id", "span_id",
-)  # fmt: skip
+RENAMED = {"name": "commis_name"}
+"""Fields that would collide with what logging itself puts on a log record."""
+
 # What logging itself puts on a record is no field of the event.
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
-# For each event its fields in order, and all names that are not extra to it.
-_ORDERS = {
-    event: (order, _STANDARD.union(order, {"event"}))
-    for event, order in (
-        ("llm_call_complete", _LLM_ORDER),
-        ("tool_call_complete", _TOOL_ORDER),
-        ("commis_complete", _COMMIS_ORDER),
-    )
+_LOGGED = {
+    cls.logged_as: tuple(RENAMED.get(name, name) for name in cls.logged)
+    for cls in (LLMCallRecord, ToolCallRecord, CommisRunRecord)
 }
-_OTHER = _ORDERS["llm_call_complete"]
+# For each event its fields in order, and all names that are not extra to it.
+_ORDERS = {event: (order, _STANDARD.union(order, {"event"})) for event, order in _LOGGED.items()}
+_OTHER = _ORDERS[LLMCallRecord.logged_as]
 
 # Within a value, the name of an event would be found by who searches for its lines.
 _EVENT = r"_(?=complete)(?:(?<=llm_call_)|(?<=tool_call_)|(?<=commis_))"
@@ -65,10 +56,23 @@ class KeyValueFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Write one record as one line."""
-        fields = record.__dict__
         message = _text(record.msg) if not record.args else _message(record)
+        fields = record.__dict__
+        if record.exc_info and record.exc_info[0] is not None:
+            fields = {**fields, "traceback": self.formatException(record.exc_info)}
+        return self.line(record.created, record.levelname, message, fields)
+
+    def line(self, created: float, level: str, message: str, fields: Mapping[str, Any]) -> str:
+        """Write one line.
+
+        Args:
+            created: When, in seconds since 1970.
+            level: The name of its level.
+            message: Of the log record.
+            fields: All that the log record has, or the fields of the event alone.
+        """
         shown = message if message in _ORDERS else escape_message(message)
-        parts = [self._time(record.created), record.levelname, shown]
+        parts = [self._time(created), level, shown]
         order, known = _ORDERS.get(message, _OTHER)
         for name in order:
             value = fields.get(name)
@@ -83,12 +87,11 @@ class KeyValueFormatter(logging.Formatter):
             for name, value in fields.items():
                 if name not in known and value is not None:
                     parts.append(f"{quote(name)}={quote(value)}")
-        if record.exc_info and record.exc_info[0] is not None:
-            parts.append(f"traceback={quote(self.formatException(record.exc_info))}")
-        if fields.get("event") is not None:
-            event = fields["event"]
-            ours = type(event) is str and event in _ORDERS
-            parts.append(f"event={event if ours else quote(event)}")
+        event = fields.get("event")
+        if event is not None:
+            parts.append(
+                f"event={event if event is message and event in _ORDERS else quote(event)}"
+            )
         return " ".join(parts)
 
     def _time(self, created: float) -> str:

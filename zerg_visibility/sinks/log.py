@@ -10,9 +10,10 @@ import time
 from typing import Any
 
 from zerg_visibility.records.calls import LLMCallRecord
-from zerg_visibility.records.codec import AnyRecord, Record
-from zerg_visibility.records.runs import CommisRunRecord, ConciergeRunRecord
+from zerg_visibility.records.codec import AnyRecord
 from zerg_visibility.settings import LOGGER_NAME
+from zerg_visibility.sinks.keyvalue import RENAMED, KeyValueFormatter
+from zerg_visibility.sinks.logfile import AppendingHandler
 
 # What every LogRecord has, as logging itself makes it; what differs from line to line is set then.
 _ALWAYS: dict[str, Any] = {}
@@ -44,9 +45,14 @@ class LogSink:
     def emit(self, record: AnyRecord) -> None:
         """Log one record at level INFO; a root run has no line, its calls have."""
         logger = self._logger
-        if not logger.isEnabledFor(logging.INFO) or isinstance(record, ConciergeRunRecord):
+        if not record.logged or not logger.isEnabledFor(logging.INFO):
             return
-        logger.handle(_log_record(logger.name, log_fields(record)))
+        fields = log_fields(record)
+        ours = _only_handler(logger)
+        if ours is None:
+            logger.handle(_log_record(logger.name, fields))
+        else:
+            ours.write(time.time(), "INFO", fields["event"], fields)
 
     def flush(self, timeout_s: float) -> bool:  # noqa: ARG002 - the protocol's signature
         """Flush the logger's own handlers."""
@@ -86,44 +92,36 @@ def _log_record(name: str, fields: dict[str, Any]) -> logging.LogRecord:
     return line
 
 
-def log_fields(record: Record) -> dict[str, Any]:
+def _only_handler(logger: logging.Logger) -> AppendingHandler | None:
+    """Give our own handler if nobody else could see or change what is logged.
+
+    It needs no log record then, which costs more than the line. This is asked anew for every line:
+    anybody may add a handler or a filter at any time.
+    """
+    if len(logger.handlers) != 1:
+        return None
+    handler = logger.handlers[0]
+    if (
+        type(handler) is not AppendingHandler
+        or type(handler.formatter) is not KeyValueFormatter
+        or type(logger) is not logging.Logger
+        or logger.filters
+        or handler.filters
+        or handler.level > logging.INFO
+        or logging.getLogRecordFactory() is not logging.LogRecord
+    ):
+        return None
+    while logger.propagate and logger.parent is not None:
+        logger = logger.parent
+        if logger.handlers:
+            return None
+    return handler
+
+
+def log_fields(record: AnyRecord) -> dict[str, Any]:
     """Give the attributes that a record adds to a log record, without names logging itself uses."""
-    if isinstance(record, LLMCallRecord):
-        fields: dict[str, Any] = {
-            "event": "llm_call_complete",
-            "phase": record.phase,
-            "duration_ms": record.duration_ms,
-            "commis_id": record.commis_id,
-            "model": record.model,
-            "prompt_tokens": record.prompt_tokens,
-            "completion_tokens": record.completion_tokens,
-            "total_tokens": record.total_tokens,
-        }
-        if not record.success:
-            fields["success"] = False
-            fields["error"] = record.error
-        if record.cost_usd is not None:
-            fields["cost_usd"] = record.cost_usd
-    elif isinstance(record, CommisRunRecord):
-        fields = {
-            "event": "commis_complete",
-            # `name` is the logger's name on a log record.
-            "commis_name": record.name,
-            "status": record.status,
-            "duration_ms": record.duration_ms,
-            "commis_id": record.commis_id,
-            "job_id": record.job_id,
-            "error": record.error,
-        }
-    else:
-        fields = {
-            "event": "tool_call_complete",
-            "tool": record.tool,
-            "duration_ms": record.duration_ms,
-            "success": record.success,
-            "commis_id": record.commis_id,
-            "error": record.error,
-        }
-    fields["trace_id"] = record.trace_id
-    fields["span_id"] = record.span_id
+    fields = {RENAMED.get(name, name): getattr(record, name) for name in record.logged}
+    if fields.get("success") and isinstance(record, LLMCallRecord):
+        del fields["success"], fields["error"]  # they stand on its line on failure only
+    fields["event"] = record.logged_as
     return fields

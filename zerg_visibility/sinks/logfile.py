@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from zerg_visibility.errors import ConfigurationError
 from zerg_visibility.settings import DEFAULT_LOG_PATH, LOGGER_NAME
@@ -28,7 +30,8 @@ class AppendingHandler(logging.Handler):
         super().__init__()
         self.path = path
         self._file = AppendFile(path, FileModes())
-        self.setFormatter(KeyValueFormatter())
+        self._formatter = KeyValueFormatter()
+        self.setFormatter(self._formatter)
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Write one line, if the filters let it pass.
@@ -50,8 +53,18 @@ class AppendingHandler(logging.Handler):
         Raises:
             OSError: It could not be written.
         """
-        line = self.format(record) + "\n"
-        self._file.append(line.encode("utf-8", "backslashreplace"))
+        self._append(self.format(record))
+
+    def write(self, created: float, level: str, message: str, fields: Mapping[str, Any]) -> None:
+        """Write one line of which there is no log record; the arguments are the formatter's.
+
+        Raises:
+            OSError: It could not be written.
+        """
+        self._append(self._formatter.line(created, level, message, fields))
+
+    def _append(self, line: str) -> None:
+        self._file.append(f"{line}\n".encode("utf-8", "backslashreplace"))
 
     def close(self) -> None:
         """Close the file."""
