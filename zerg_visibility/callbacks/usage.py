@@ -5,7 +5,7 @@ Pure functions over langchain-core's LLMResult.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from langchain_core.messages import AIMessage, BaseMessage
@@ -99,7 +99,7 @@ def read_answer(response: Any) -> Answer:
     details = _mapping(message.response_metadata)
     found = _mapping(getattr(message, "usage_metadata", None))
     # langchain-core marks an answer from its cache so; langchain_core/language_models/chat_models.
-    cache_hit = found.get("total_cost") == 0 and not llm_output
+    cache_hit = not llm_output and found.get("total_cost") == 0
     usage = _from_metadata(found) if found else _from_llm_output(llm_output)
     served = (
         _text(details.get("model_name"))
@@ -110,13 +110,7 @@ def read_answer(response: Any) -> Answer:
     if finish is not None and (once := _halved(finish)) is not None:
         # A server ended its stream twice, and langchain-core has put the texts of both together.
         finish, served = once, served and (_halved(served) or served)
-    return Answer(
-        served_model=served,
-        usage=NO_USAGE if cache_hit else usage,
-        cache_hit=cache_hit,
-        tool_names=_tool_names(message),
-        finish_reason=finish,
-    )
+    return Answer(served, NO_USAGE if cache_hit else usage, cache_hit, _tool_names(message), finish)
 
 
 def see_usage(seen: SeenUsage | None, usage: Any) -> SeenUsage:
@@ -236,7 +230,9 @@ def _info(first: Generation | None, name: str) -> str | None:
 
 
 def _tool_names(message: BaseMessage) -> tuple[str, ...]:
-    if not isinstance(message, AIMessage) or not (message.tool_calls or message.invalid_tool_calls):
+    if not isinstance(message, AIMessage):
         return ()
-    asked = [*message.tool_calls, *message.invalid_tool_calls]
-    return tuple([str(_detail(call, "name")) for call in asked])
+    asked: Sequence[Any] = message.tool_calls
+    if message.invalid_tool_calls:
+        asked = [*asked, *message.invalid_tool_calls]
+    return tuple([str(_detail(call, "name")) for call in asked]) if asked else ()

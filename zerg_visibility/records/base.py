@@ -31,10 +31,10 @@ class TimedRecord(Columned):
     """
 
     event: ClassVar[str]
-    logged_as: ClassVar[str] = ""
-    """What its line in the log begins with."""
-    logged: ClassVar[tuple[str, ...]] = ()
-    """The columns in that line: the specification's in its order, then ours; none for no line."""
+    logged_as: ClassVar[str]
+    """What its line in the log begins with, if it has one."""
+    logged: ClassVar[tuple[str, ...]]
+    """The columns in that line: the specification's in its order, then ours."""
     _title: ClassVar[str] = "name"
 
     start_us: int

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from operator import attrgetter
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 from zerg_visibility.schema import checkable, json_type
@@ -65,8 +64,8 @@ def record(cls: type[T]) -> type[T]:
                 kind = _COMPUTED.get(name) or json_type(str(field.type))
                 found.append(Column(name, kind, field.metadata.get("total", False)))
     made._columns = tuple(found)
-    made._names = tuple(one.name for one in found)
-    made._values = attrgetter(*made._names)
+    made.to_dict = _to_dict([one.name for one in found])
+    made._columns = tuple(found)
     made._known = frozenset(names)
     made._required = frozenset(
         field.name for field in fields if field.default is dataclasses.MISSING
@@ -88,12 +87,21 @@ def totals(cls: type[Columned]) -> tuple[str, ...]:
     return tuple(one.name for one in cls._columns if one.total)
 
 
+def _to_dict(names: list[str]) -> Callable[[Any], dict[str, Any]]:
+    """Write the method in full, as dataclasses do theirs: a loop takes three times as long."""
+    steps = [
+        f"    if (value := self.{name}) is not None: found[{name!r}] = value" for name in names
+    ]
+    source = "\n".join(["def to_dict(self):", "    found = {}", *steps, "    return found"])
+    made: dict[str, Any] = {}
+    exec(source, {}, made)  # noqa: S102 - of our own names
+    return made["to_dict"]  # type: ignore[no-any-return]
+
+
 class Columned:
     """Base of what `record` decorates."""
 
     _columns: ClassVar[tuple[Column, ...]]
-    _names: ClassVar[tuple[str, ...]]
-    _values: ClassVar[Callable[[Any], tuple[Any, ...]]]
     _known: ClassVar[frozenset[str]]
     _required: ClassVar[frozenset[str]]
 
@@ -105,9 +113,4 @@ class Columned:
 
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON object, in the documented order, without empty fields."""
-        cls = type(self)
-        return {
-            name: value
-            for name, value in zip(cls._names, cls._values(self), strict=True)
-            if value is not None
-        }
+        raise NotImplementedError  # `record` writes it

@@ -5,26 +5,34 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from zerg_visibility.records.calls import LLMCallRecord, ToolCallRecord
+from zerg_visibility.records.codec import Record
 from zerg_visibility.records.runs import CommisRunRecord
 from zerg_visibility.words import UNPRINTABLE
-
-RENAMED = {"name": "commis_name"}
-"""Fields that would collide with what logging itself puts on a log record."""
 
 # What logging itself puts on a record is no field of the event.
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
-_LOGGED = {
-    cls.logged_as: tuple(RENAMED.get(name, name) for name in cls.logged)
-    for cls in (LLMCallRecord, ToolCallRecord, CommisRunRecord)
-}
+
+def _logging_of(columns: Sequence[str]) -> tuple[tuple[str, ...], Callable[[Any], Any]]:
+    names = tuple("commis_name" if name == "name" else name for name in columns)
+    return names, attrgetter(*columns)  # `name` is the logger's own on a log record
+
+
+_LOGGED = {cls: _logging_of(cls.logged) for cls in (LLMCallRecord, ToolCallRecord, CommisRunRecord)}
+_WITHOUT_FAILURE = _logging_of(
+    [name for name in LLMCallRecord.logged if name not in {"success", "error"}]
+)
+
 # For each event its fields in order, and all names that are not extra to it.
-_ORDERS = {event: (order, _STANDARD.union(order, {"event"})) for event, order in _LOGGED.items()}
+_ORDERS = {
+    cls.logged_as: (order, _STANDARD.union(order, {"event"})) for cls, (order, _) in _LOGGED.items()
+}
 _OTHER = _ORDERS[LLMCallRecord.logged_as]
 
 # Within a value, the name of an event would be found by who searches for its lines.
@@ -58,41 +66,36 @@ class KeyValueFormatter(logging.Formatter):
         """Write one record as one line."""
         message = _text(record.msg) if not record.args else _message(record)
         fields = record.__dict__
-        if record.exc_info and record.exc_info[0] is not None:
-            fields = {**fields, "traceback": self.formatException(record.exc_info)}
-        return self.line(record.created, record.levelname, message, fields)
-
-    def line(self, created: float, level: str, message: str, fields: Mapping[str, Any]) -> str:
-        """Write one line.
-
-        Args:
-            created: When, in seconds since 1970.
-            level: The name of its level.
-            message: Of the log record.
-            fields: All that the log record has, or the fields of the event alone.
-        """
-        shown = message if message in _ORDERS else escape_message(message)
-        parts = [self._time(created), level, shown]
         order, known = _ORDERS.get(message, _OTHER)
-        for name in order:
-            value = fields.get(name)
-            if value is not None:
-                # Whole numbers and hexadecimal ids need no look at each character.
-                plain = type(value) is int or (type(value) is str and value.isalnum())
-                try:
-                    parts.append(f"{name}={value if plain else quote(value)}")
-                except ValueError:  # a number of more digits than Python likes to write
-                    parts.append(f"{name}={quote(value)}")
+        parts = self._beginning(record.created, record.levelname, message)
+        _add_fields(parts, order, map(fields.get, order))
         if not fields.keys() <= known:
             for name, value in fields.items():
                 if name not in known and value is not None:
                     parts.append(f"{quote(name)}={quote(value)}")
-        event = fields.get("event")
-        if event is not None:
-            parts.append(
-                f"event={event if event is message and event in _ORDERS else quote(event)}"
-            )
+        if record.exc_info and record.exc_info[0] is not None:
+            parts.append(f"traceback={quote(self.formatException(record.exc_info))}")
+        if fields.get("event") is not None:
+            event = fields["event"]
+            ours = type(event) is str and event in _ORDERS
+            parts.append(f"event={event if ours else quote(event)}")
         return " ".join(parts)
+
+    def line(self, created: float, record: Record) -> str:
+        """Write one of our records as `format` writes the log record that is made of it.
+
+        Args:
+            created: When it is logged, in seconds since 1970.
+            record: The record.
+        """
+        parts = self._beginning(created, "INFO", record.logged_as)
+        _add_fields(parts, *logged(record))
+        parts.append(f"event={record.logged_as}")
+        return " ".join(parts)
+
+    def _beginning(self, created: float, level: str, message: str) -> list[str]:
+        shown = message if message in _ORDERS else escape_message(message)
+        return [self._time(created), level, shown]
 
     def _time(self, created: float) -> str:
         second = int(created)
@@ -101,6 +104,29 @@ class KeyValueFormatter(logging.Formatter):
             text = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
             self._second = (second, text)
         return text
+
+
+def logged(record: Record) -> tuple[Iterable[str], Iterable[Any]]:
+    """Give the names and values of the fields in a record's line, in order.
+
+    That a model's call succeeded is not said, as the specification has it.
+    """
+    names, values = _LOGGED[type(record)]
+    if type(record) is LLMCallRecord and record.success:
+        names, values = _WITHOUT_FAILURE
+    return names, values(record)
+
+
+def _add_fields(parts: list[str], names: Iterable[str], values: Iterable[Any]) -> None:
+    for name, value in zip(names, values, strict=False):
+        if value is None:
+            continue
+        # Whole numbers and hexadecimal ids need no look at each character.
+        plain = type(value) is int or (type(value) is str and value.isalnum())
+        try:
+            parts.append(f"{name}={value if plain else quote(value)}")
+        except ValueError:  # a number of more digits than Python likes to write
+            parts.append(f"{name}={quote(value)}")
 
 
 def quote(value: Any) -> str:

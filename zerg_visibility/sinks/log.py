@@ -9,10 +9,10 @@ import threading
 import time
 from typing import Any
 
-from zerg_visibility.records.calls import LLMCallRecord
-from zerg_visibility.records.codec import AnyRecord
+from zerg_visibility.records.codec import AnyRecord, Record
+from zerg_visibility.records.runs import ConciergeRunRecord
 from zerg_visibility.settings import LOGGER_NAME
-from zerg_visibility.sinks.keyvalue import RENAMED, KeyValueFormatter
+from zerg_visibility.sinks.keyvalue import KeyValueFormatter, logged
 from zerg_visibility.sinks.logfile import AppendingHandler
 
 # What every LogRecord has, as logging itself makes it; what differs from line to line is set then.
@@ -45,14 +45,13 @@ class LogSink:
     def emit(self, record: AnyRecord) -> None:
         """Log one record at level INFO; a root run has no line, its calls have."""
         logger = self._logger
-        if not record.logged or not logger.isEnabledFor(logging.INFO):
+        if not logger.isEnabledFor(logging.INFO) or isinstance(record, ConciergeRunRecord):
             return
-        fields = log_fields(record)
         ours = _only_handler(logger)
         if ours is None:
-            logger.handle(_log_record(logger.name, fields))
+            logger.handle(_log_record(logger.name, log_fields(record)))
         else:
-            ours.write(time.time(), "INFO", fields["event"], fields)
+            ours.write(time.time(), record)
 
     def flush(self, timeout_s: float) -> bool:  # noqa: ARG002 - the protocol's signature
         """Flush the logger's own handlers."""
@@ -118,10 +117,6 @@ def _only_handler(logger: logging.Logger) -> AppendingHandler | None:
     return handler
 
 
-def log_fields(record: AnyRecord) -> dict[str, Any]:
+def log_fields(record: Record) -> dict[str, Any]:
     """Give the attributes that a record adds to a log record, without names logging itself uses."""
-    fields = {RENAMED.get(name, name): getattr(record, name) for name in record.logged}
-    if fields.get("success") and isinstance(record, LLMCallRecord):
-        del fields["success"], fields["error"]  # they stand on its line on failure only
-    fields["event"] = record.logged_as
-    return fields
+    return {"event": record.logged_as, **dict(zip(*logged(record), strict=True))}

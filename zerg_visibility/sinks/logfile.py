@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from zerg_visibility.errors import ConfigurationError
+from zerg_visibility.records.codec import Record
 from zerg_visibility.settings import DEFAULT_LOG_PATH, LOGGER_NAME
 from zerg_visibility.sinks.keyvalue import KeyValueFormatter
 from zerg_visibility.store.appending import AppendFile
@@ -55,13 +54,13 @@ class AppendingHandler(logging.Handler):
         """
         self._append(self.format(record))
 
-    def write(self, created: float, level: str, message: str, fields: Mapping[str, Any]) -> None:
-        """Write one line of which there is no log record; the arguments are the formatter's.
+    def write(self, created: float, record: Record) -> None:
+        """Write the line of one of our records, of which no log record was made.
 
         Raises:
             OSError: It could not be written.
         """
-        self._append(self._formatter.line(created, level, message, fields))
+        self._append(self._formatter.line(created, record))
 
     def _append(self, line: str) -> None:
         self._file.append(f"{line}\n".encode("utf-8", "backslashreplace"))
