@@ -38,6 +38,9 @@ TOKENS_MAX = 10**12
 """A count beyond it is a mistake of the server's, and would spoil every sum that it enters."""
 
 
+_TIERS = ("priority", "flex")
+"""Of OpenAI's service, which have other prices."""
+
 _FINISH_REASONS = ("finish_reason", "stop_reason", "stopReason", "done_reason")
 """What OpenAI, Anthropic, Bedrock and Ollama call it."""
 
@@ -145,13 +148,21 @@ def _from_metadata(found: Mapping[str, Any]) -> Usage:
     total = _total(found.get("total_tokens"), prompt, completion)
     if not into and not out:
         return Usage(prompt, completion, total)
-    into, out = _mapping(into), _mapping(out)
+    into, out = _without_tier(_mapping(into)), _without_tier(_mapping(out))
     written, for_an_hour = _cache_writes(into)
     return Usage(
         prompt, completion, total,
         _count(into.get("cache_read")), _count(out.get("reasoning")), written, for_an_hour,
         _count(into.get("audio")), _count(out.get("audio")),
     )  # fmt: skip
+
+
+def _without_tier(details: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give details by their plain names: langchain-openai writes `flex_cache_read` and the like."""
+    tier = next((name for name in _TIERS if name in details), None)
+    if tier is None:
+        return details
+    return {name.removeprefix(f"{tier}_"): value for name, value in details.items()}
 
 
 def _cache_writes(details: Mapping[str, Any]) -> tuple[int | None, int | None]:

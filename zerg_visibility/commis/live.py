@@ -319,6 +319,7 @@ class LiveCommis(ForkSafe):
             numbers = OutputNumbers(folder / layout.TOOL_CALLS)
         else:
             numbers.look_again()
+        self.run_log.stores_inputs = "tool_inputs" in self._capture
         self.run_log.open(folder, starts="starts" in self._capture, outputs=numbers)
 
     def _materialise(self) -> None:

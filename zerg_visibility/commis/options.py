@@ -14,7 +14,7 @@ from zerg_visibility.redaction import Redact
 from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.words import is_storable
 
-CAPTURES = ("result", "messages", "tool_outputs", "starts")
+CAPTURES = ("result", "messages", "tool_inputs", "tool_outputs", "starts")
 """What can be stored beside metrics; all of it by default."""
 
 Output = Callable[[Any, CommisMetadata], Any]
