@@ -96,7 +96,7 @@ class RunLog(ForkSafe):
         """Note that a call has begun.
 
         Args:
-            line: As `started` or `CallStarted.to_dict` gives it.
+            line: As `CallStarted.to_dict` gives it.
 
         Raises:
             OSError: It could not be written.

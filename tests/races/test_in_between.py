@@ -41,7 +41,7 @@ from zerg_visibility.commis.live import Beginning, LiveCommis, Turn
 from zerg_visibility.commis.options import CAPTURES
 from zerg_visibility.commis.registry import LiveRegistry
 from zerg_visibility.diagnostics import Diagnostics
-from zerg_visibility.records.started import started
+from zerg_visibility.records.started import CallStarted
 from zerg_visibility.store.appending import MAX_OPEN_FILES
 from zerg_visibility.store.layout import concierge_dir
 from zerg_visibility.store.runs import SegmentRun
@@ -221,7 +221,8 @@ def test_two_threads_begin_the_files_of_a_concierge(store):
         files = ConciergeFiles(store, str, builder, Diagnostics(), SYSTEM_CLOCK)
 
         def start_a_call(name: str) -> None:
-            files.run_log(root).start(started("tool_call", name, "ab" * 8, 0, root.span_id))
+            line = CallStarted(event="tool_call", name=name, span_id="ab" * 8, start_us=0)
+            files.run_log(root).start(line.to_dict())
 
         other = threading.Thread(target=start_a_call, args=("other",), daemon=True)
 

@@ -228,35 +228,11 @@ class OpenCall(OpenRun):
     """
 
     __slots__ = (
-        "agent",
-        "answer",
-        "args_bytes",
-        "asked",
-        "attempt",
-        "cancelled",
-        "cut",
-        "first_token_ns",
-        "hint",
-        "kind",
-        "name",
-        "node",
-        "ns",
-        "parent",
-        "parent_span_id",
-        "provider",
-        "redact",
-        "run_id",
-        "run_log",
-        "schemas",
-        "span_id",
-        "start_ns",
-        "start_us",
-        "stop_watching",
-        "stopped_ns",
-        "tool_call_id",
-        "try_key",
-        "usage",
-    )
+        "agent", "answer", "args_bytes", "asked", "attempt", "cancelled", "cut", "first_token_ns",
+        "hint", "kind", "name", "node", "ns", "parent", "parent_span_id", "provider", "redact",
+        "run_id", "run_log", "schemas", "span_id", "start_ns", "start_us", "stop_watching",
+        "stopped_ns", "tool_call_id", "try_key", "usage",
+    )  # fmt: skip
 
     def __init__(
         self,

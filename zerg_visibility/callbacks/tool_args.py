@@ -12,16 +12,10 @@ ARGS_MAX = 2_000
 """Characters of a call's arguments in started.jsonl."""
 
 WHOLE_MAX = 100_000
-"""Characters of arguments that are written as JSON as they are; what is larger is cut before."""
+"""Characters of arguments that are written as JSON as they are. Of what is larger, or has to be
+redacted, so much is looked at: of one text, so many items of one list or object, so deep."""
 
-TEXT_MAX = 20_000
-"""Characters of one text that are looked at where it is large, or has to be redacted."""
-
-ITEMS_MAX = 1_000
-"""Items of one list or object that are looked at then."""
-
-DEPTH_MAX = 20
-"""How deep they may lie inside of each other then."""
+TEXT_MAX, ITEMS_MAX, DEPTH_MAX = 20_000, 1_000, 20
 
 
 def args_text(inputs: Any, input_str: str, redact: Redact, *, wanted: bool) -> tuple[str, int]:
@@ -36,23 +30,17 @@ def args_text(inputs: Any, input_str: str, redact: Redact, *, wanted: bool) -> t
         wanted: Whether the text is needed, and not its size alone.
     """
     value = input_str if inputs is None else inputs
-    if len(input_str) <= WHOLE_MAX:
-        line = json_line(value)
-        size = len(line) - 1
-        if not wanted:
-            return "", size
-        if redact is str:
-            return _cut(line[: 4 * ARGS_MAX + 8].decode("utf-8", "ignore").rstrip("\n")), size
+    is_small = len(input_str) <= WHOLE_MAX
+    line = json_line(value)[:-1] if is_small else b""
+    if not wanted:
+        text = ""
+    elif is_small and redact is str:
+        text = line.decode()
     else:
-        size = len(input_str)
-        if not wanted:
-            return "", size
-    text = json_line(_bounded(value, redact, DEPTH_MAX))[:-1].decode()
-    return _cut(redact(text[:TEXT_MAX])), size
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= ARGS_MAX else text[: ARGS_MAX - 1] + "…"
+        text = redact(json_line(_bounded(value, redact, DEPTH_MAX))[:-1].decode()[:TEXT_MAX])
+    if len(text) > ARGS_MAX:
+        text = text[: ARGS_MAX - 1] + "…"
+    return text, len(line) or len(input_str)
 
 
 def _bounded(value: Any, redact: Redact, depth: int) -> Any:

@@ -23,7 +23,7 @@ from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.diagnostics import Diagnostics
 from zerg_visibility.forksafe import ForkSafe
 from zerg_visibility.records.runs import CommisRunRecord
-from zerg_visibility.records.started import started
+from zerg_visibility.records.started import CallStarted
 from zerg_visibility.redaction import Redact
 from zerg_visibility.run_log import RunLog
 
@@ -198,17 +198,16 @@ class Tracker(ForkSafe):
             self._close_with_task(call)
         if call.run_log is not None:
             try:
-                call.run_log.start(
-                    started(
-                        call.kind,
-                        name,
-                        call.span_id,
-                        call.start_us,
-                        call.parent_span_id,
-                        args,
-                        call.ns,
-                    )
+                line = CallStarted(
+                    event=call.kind,
+                    name=name,
+                    span_id=call.span_id,
+                    start_us=call.start_us,
+                    parent_span_id=call.parent_span_id,
+                    args=args,
+                    ns=call.ns,
                 )
+                call.run_log.start(line.to_dict())
             except Exception as error:
                 self._diagnostics.note("write a line of started.jsonl", error)
         # It starts now: our own writing is not its time, and its end is when it ended.

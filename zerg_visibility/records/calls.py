@@ -23,15 +23,6 @@ class CallRecord(TimedRecord):
             with the same one were made by the same execution of a node.
     """
 
-    success: bool
-    node: str | None
-    attempt: int | None
-    commis_id: str | None
-    commis_name: str | None
-    concierge_id: str | None
-    agent: str | None
-    ns: str | None
-
 
 @record
 class LLMCallRecord(CallRecord):

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 from zerg_visibility.schema import checkable, json_type
 
 T = TypeVar("T")
-_WRITTEN = {"start_us": ("start_ts",), "end_us": ("end_ts", "duration_ms")}
+_WRITTEN = {"start_us": ["start_ts"], "end_us": ["end_ts", "duration_ms"]}
 _COMPUTED: dict[str, type] = {"event": str, "start_ts": str, "end_ts": str, "duration_ms": int}
 
 
@@ -33,13 +33,7 @@ class Column:
 
 
 def column(*, default: T, total: bool = False, hidden: bool = False) -> T:
-    """Declare a field of a record about which there is more to say.
-
-    Args:
-        default: Its value where none is known.
-        total: Whether it makes sense to add it up over calls.
-        hidden: Whether it is left out of the JSON.
-    """
+    """Declare a field that is added up in totals, or that is hidden: left out of the JSON."""
     found: T = dataclasses.field(default=default, metadata={"total": total, "hidden": hidden})
     return found
 
@@ -55,30 +49,21 @@ def record(cls: type[T]) -> type[T]:
     """
     made: Any = dataclasses.dataclass(frozen=True, kw_only=True, repr=False, init=False)(cls)
     checkable()(made)
-    fields = dataclasses.fields(made)
-    names = [field.name for field in fields]
-    found = [] if "event" in names else [Column("event", str)]
-    for field in fields:
-        if not field.metadata.get("hidden"):
-            for name in _WRITTEN.get(field.name, (field.name,)):
-                kind = _COMPUTED.get(name) or json_type(str(field.type))
-                found.append(Column(name, kind, field.metadata.get("total", False)))
-    made._columns = tuple(found)
+    known = {field.name: field for field in dataclasses.fields(made)}
+    found = [] if "event" in known else [Column("event", str)]
+    for field in known.values():
+        for name in () if field.metadata.get("hidden") else _WRITTEN.get(field.name, [field.name]):
+            kind = _COMPUTED.get(name) or json_type(str(field.type))
+            found.append(Column(name, kind, field.metadata.get("total", False)))
     made.to_dict = _to_dict([one.name for one in found])
     made._columns = tuple(found)
-    made._known = frozenset(names)
-    made._required = frozenset(
-        field.name for field in fields if field.default is dataclasses.MISSING
-    )
+    made._known = frozenset(known)
+    made._required = {name for name in known if known[name].default is dataclasses.MISSING}
     return cls
 
 
 def columns(cls: type[Columned]) -> tuple[Column, ...]:
-    """Give the columns of a record class, in the order of its JSON.
-
-    Args:
-        cls: Such as LLMCallRecord.
-    """
+    """Give the columns of a record class such as LLMCallRecord, in the order of its JSON."""
     return cls._columns
 
 
@@ -103,7 +88,7 @@ class Columned:
 
     _columns: ClassVar[tuple[Column, ...]]
     _known: ClassVar[frozenset[str]]
-    _required: ClassVar[frozenset[str]]
+    _required: ClassVar[set[str]]
 
     def __init__(self, **values: Any) -> None:
         if not self._required <= values.keys() <= self._known:

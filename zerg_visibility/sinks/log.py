@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
-import threading
 import time
 from typing import Any
 
@@ -14,22 +11,6 @@ from zerg_visibility.records.runs import ConciergeRunRecord
 from zerg_visibility.settings import LOGGER_NAME
 from zerg_visibility.sinks.keyvalue import KeyValueFormatter, logged
 from zerg_visibility.sinks.logfile import AppendingHandler
-
-# What every LogRecord has, as logging itself makes it; what differs from line to line is set then.
-_ALWAYS: dict[str, Any] = {}
-
-
-def _note_process() -> None:
-    made = logging.LogRecord("", logging.INFO, __file__, 0, "", (), None, "emit")
-    _ALWAYS.update(made.__dict__)
-    if sys.version_info >= (3, 12):
-        _ALWAYS["taskName"] = None
-
-
-_note_process()
-_STARTED = _ALWAYS["created"] - _ALWAYS["relativeCreated"] / 1000
-if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
-    os.register_at_fork(after_in_child=_note_process)
 
 
 class LogSink:
@@ -48,10 +29,14 @@ class LogSink:
         if not logger.isEnabledFor(logging.INFO) or isinstance(record, ConciergeRunRecord):
             return
         ours = _only_handler(logger)
-        if ours is None:
-            logger.handle(_log_record(logger.name, log_fields(record)))
-        else:
+        if ours is not None:
             ours.write(time.time(), record)
+            return
+        # Without what makes `Logger.info` dear, the search for the caller.
+        make = logging.getLogRecordFactory()
+        line = make(logger.name, logging.INFO, __file__, 0, record.logged_as, (), None, "emit")
+        line.__dict__.update(log_fields(record))
+        logger.handle(line)
 
     def flush(self, timeout_s: float) -> bool:  # noqa: ARG002 - the protocol's signature
         """Flush the logger's own handlers."""
@@ -61,34 +46,6 @@ class LogSink:
 
     def close(self) -> None:
         """Do nothing: the handlers belong to whoever configured logging."""
-
-
-def _log_record(name: str, fields: dict[str, Any]) -> logging.LogRecord:
-    """Make a log record without what makes `Logger.info` dear, the search for the caller.
-
-    Even `LogRecord()` works out names of files and processes anew each time; unless somebody has
-    set a factory of their own, its attributes are written down directly.
-    """
-    factory = logging.getLogRecordFactory()
-    event = fields["event"]
-    if factory is not logging.LogRecord:
-        line = factory(name, logging.INFO, __file__, 0, event, (), None)
-        line.__dict__.update(fields)
-        return line
-    line = logging.LogRecord.__new__(logging.LogRecord)
-    now = time.time()
-    line.__dict__ = {
-        **_ALWAYS,
-        "name": name,
-        "msg": event,
-        "created": now,
-        "msecs": int(now % 1 * 1000) + 0.0,
-        "relativeCreated": (now - _STARTED) * 1000,
-        "thread": threading.get_ident(),
-        "threadName": threading.current_thread().name,
-        **fields,
-    }
-    return line
 
 
 def _only_handler(logger: logging.Logger) -> AppendingHandler | None:
