@@ -55,13 +55,7 @@ class RunLog(ForkSafe):
     def open(
         self, folder: Path, *, starts: bool = False, outputs: OutputNumbers | None = None
     ) -> None:
-        """Say in which folder to write; before that, records count as dropped.
-
-        Args:
-            folder: The commis's or concierge's directory.
-            starts: Whether to note in started.jsonl that a call has begun.
-            outputs: Numbers for what tools answered; None if it is not to be stored.
-        """
+        """Say in which folder to write; before that, records count as dropped."""
         if starts:
             self._started = self._store.append_file(folder / layout.STARTED)
         self._folder = folder
@@ -93,14 +87,7 @@ class RunLog(ForkSafe):
         return self._totals.snapshot()
 
     def start(self, line: dict[str, Any]) -> None:
-        """Note that a call has begun.
-
-        Args:
-            line: As `CallStarted.to_dict` gives it.
-
-        Raises:
-            OSError: It could not be written.
-        """
+        """Note that a call has begun; the line is as `CallStarted.to_dict` gives it."""
         if self._started is not None:
             self._started.append(flat_line(line))
 
@@ -135,11 +122,7 @@ class RunLog(ForkSafe):
         return self.output_numbers is not None
 
     def store_output(self, tool: str, text: str) -> tuple[str, int] | None:
-        """Store what a tool answered, numbered in order of completion.
-
-        Returns:
-            The file's name relative to the commis's directory and its size in bytes; None if
-            outputs are not stored.
+        """Store what a tool answered, numbered in order of completion; give name and size.
 
         Raises:
             OSError: It could not be written.
@@ -157,13 +140,7 @@ class RunLog(ForkSafe):
             return name, len(data)
 
     def phase(self, hint: str | None, *, success: bool, asks_for_tools: bool) -> str | None:
-        """Name the phase of an LLM call that has just ended.
-
-        Args:
-            hint: A name that the user gave; it wins.
-            success: Whether the call succeeded.
-            asks_for_tools: Whether the model asked for tools to be run.
-        """
+        """Name the phase of an LLM call that has just ended; a name that the user gave wins."""
         with self._lock:
             # Of two that succeed at once, one is the first.
             is_initial = not self._had_success

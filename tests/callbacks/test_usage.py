@@ -12,7 +12,6 @@ from langchain_core.outputs import ChatGeneration, Generation, LLMResult
 from zerg_visibility.callbacks.usage import (
     Answer,
     SeenUsage,
-    Usage,
     read_answer,
     see_usage,
     with_usage,
@@ -25,6 +24,11 @@ def counts(prompt: int, completion: int) -> dict[str, int]:
         "output_tokens": completion,
         "total_tokens": prompt + completion,
     }
+
+
+def usage(prompt: int, completion: int, total: int, **more: int) -> dict[str, int]:
+    known = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total}
+    return known | more
 
 
 def told(*chunks: dict[str, int]) -> SeenUsage | None:
@@ -48,16 +52,15 @@ def told(*chunks: dict[str, int]) -> SeenUsage | None:
     ],
 )
 def test_usage_of_chunks_is_added_up_unless_it_is_told_again(chunks, tokens):
-    usage = with_usage(Answer(), told(*chunks)).usage
-    assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == tokens
+    assert with_usage(Answer(), told(*chunks)).usage == usage(*tokens)
 
 
 def test_the_message_is_believed_unless_its_chunks_repeated_themselves():
     """langchain-core adds up what chunks tell."""
-    message = Answer(usage=Usage(24, 14, 38))
+    message = Answer(usage=usage(24, 14, 38))
     assert with_usage(message, None) is message
     assert with_usage(message, told(counts(12, 7))) is message
-    assert with_usage(message, told(counts(12, 7), counts(12, 7))).usage == Usage(12, 7, 19)
+    assert with_usage(message, told(counts(12, 7), counts(12, 7))).usage == usage(12, 7, 19)
     cached = Answer(cache_hit=True)
     assert with_usage(cached, told(counts(12, 7), counts(12, 7))) is cached
 
@@ -137,6 +140,9 @@ TELLS = {
          "ephemeral_1h_input_tokens": 40}, {},
         {"cached_tokens": 800, "cache_write_tokens": 100, "cache_write_1h_tokens": 40},
     ),
+    "one that tells of five minutes alone": (
+        {"cache_creation": 0, "ephemeral_5m_input_tokens": 60}, {}, {"cache_write_tokens": 60},
+    ),
     "one that gives both the sum and its parts": (
         {"cache_creation": 100, "ephemeral_5m_input_tokens": 60, "ephemeral_1h_input_tokens": 40},
         {}, {"cache_write_tokens": 100, "cache_write_1h_tokens": 40},
@@ -150,7 +156,7 @@ TELLS = {
 
 @pytest.mark.parametrize(("into", "out", "known"), TELLS.values(), ids=TELLS.keys())
 def test_usage_is_read_as_each_provider_tells_it(into, out, known):
-    usage = {
+    counted = {
         "input_tokens": 1000,
         "output_tokens": 120,
         "total_tokens": 1120,
@@ -158,9 +164,9 @@ def test_usage_is_read_as_each_provider_tells_it(into, out, known):
         "output_token_details": out,
     }
     message = AIMessage("")
-    message.usage_metadata = usage
+    message.usage_metadata = counted
     result = LLMResult(generations=[[ChatGeneration(message=message)]])
-    assert read_answer(result).usage == Usage(1000, 120, 1120, **known)
+    assert read_answer(result).usage == usage(1000, 120, 1120, **known)
 
 
 def test_usage_without_a_message_is_read_as_openai_writes_it():
@@ -171,6 +177,7 @@ def test_usage_without_a_message_is_read_as_openai_writes_it():
         "completion_tokens_details": {"reasoning_tokens": 64, "audio_tokens": 7},
     }
     result = LLMResult(generations=[[Generation(text="")]], llm_output={"token_usage": told})
-    assert read_answer(result).usage == Usage(
-        1000, 120, 1120, 800, 64, audio_prompt_tokens=30, audio_completion_tokens=7
-    )
+    assert read_answer(result).usage == usage(
+        1000, 120, 1120, cached_tokens=800, reasoning_tokens=64, audio_prompt_tokens=30,
+        audio_completion_tokens=7,
+    )  # fmt: skip

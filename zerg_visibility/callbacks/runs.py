@@ -217,15 +217,7 @@ class OpenRun:
 
 
 class OpenCall(OpenRun):
-    """An LLM or tool call that has started.
-
-    Args:
-        kind: Which of them.
-        run_id: LangChain's id.
-        root: The root run that it is in.
-        parent: The run directly around it, if that is known.
-        inside: The commis that it is in.
-    """
+    """An LLM or tool call that has started."""
 
     __slots__ = (
         "agent", "answer", "args_bytes", "asked", "attempt", "cancelled", "cut", "first_token_ns",

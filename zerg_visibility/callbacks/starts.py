@@ -31,12 +31,7 @@ _RETRY_TAG = "retry:attempt:"  # langchain_core/runnables/retry.py
 
 
 def requested_model(metadata: Mapping[str, Any], invocation_params: Any) -> str | None:
-    """Name the model that was asked for.
-
-    Args:
-        metadata: The run's; its `ls_model_name` is right for bound and configured models too.
-        invocation_params: The model's parameters, stale for those; used if there is nothing else.
-    """
+    """Name the model that was asked for; its parameters are stale for a bound or configured one."""
     name = metadata.get("ls_model_name")
     if not name and isinstance(invocation_params, dict):
         name = invocation_params.get("model_name") or invocation_params.get("model")
@@ -44,11 +39,9 @@ def requested_model(metadata: Mapping[str, Any], invocation_params: Any) -> str 
 
 
 def namespace(metadata: Mapping[str, Any], own: str) -> str | None:
-    """Give the LangGraph namespace that a call is made in: `tools:1a2b3c4d`, one part a graph.
+    """Give the LangGraph namespace of a call below its commis or root run's own.
 
-    Args:
-        metadata: The run's.
-        own: The namespace of the commis or root run around it, which is left out.
+    That is `tools:1a2b3c4d`, and one more part for each graph inside of it.
     """
     whole = metadata.get(NAMESPACE)
     if not isinstance(whole, str):
@@ -61,11 +54,7 @@ def namespace(metadata: Mapping[str, Any], own: str) -> str | None:
 
 
 def known_id(value: Any) -> str | None:
-    """Take over the id that somebody else gave a call, if it can be one.
-
-    Args:
-        value: What stands where the id should: a model server may send anything, of any length.
-    """
+    """Take over the id that a model server gave a call, which may be anything, of any length."""
     if isinstance(value, str) and 0 < len(value) <= ID_MAX and value.isprintable():
         return value
     return None
@@ -116,11 +105,7 @@ def node_attempt() -> int:
 
 
 def output_schemas(options: Any) -> frozenset[str]:
-    """Name the schemas of `with_structured_output`, which models answer as if they were tools.
-
-    Args:
-        options: What the start hook of a chat model gets under this name.
-    """
+    """Name the schemas of `with_structured_output`, which models answer as if they were tools."""
     found = options.get("ls_structured_output_format") if isinstance(options, dict) else None
     schema = found.get("schema") if isinstance(found, dict) else None
     if not isinstance(schema, dict):

@@ -181,13 +181,7 @@ class Tracker(ForkSafe):
         return call
 
     def start(self, call: OpenCall, name: str, args: str | None = None) -> None:
-        """Put a call into the table, and into started.jsonl under this name.
-
-        Args:
-            call: The call.
-            name: The model or the tool.
-            args: What a tool was called with, if it is to be stored.
-        """
+        """Put a call into the table, and into started.jsonl under this name."""
         # Before anybody can find it: a commis that is cancelled now ends its calls at once.
         call.start_us = self._clock.wall_us()
         call.start_ns = self._clock.monotonic_ns()
@@ -219,11 +213,6 @@ class Tracker(ForkSafe):
         """Note when the first content of a model came, and the usage that a chunk told.
 
         This runs for every streamed token: after the first only usage is looked at.
-
-        Args:
-            run_id: The call.
-            token: What LangChain passes as the new token.
-            message: The chunk's message, if it has one.
         """
         call = self._runs.get_call(run_id)
         if call is None:
@@ -237,10 +226,7 @@ class Tracker(ForkSafe):
     def take(self, run_id: RunId, error: BaseException | None = None) -> OpenCall | None:
         """Take out a call that has ended; None, and counted, if it was closed before.
 
-        Args:
-            run_id: The call.
-            error: What it raised. None is given as well, but not counted, if a forked child drops
-                its copy of a call.
+        None as well, but not counted, if a forked child drops its copy of a call.
         """
         call = self._runs.pop_call(run_id)
         if call is None:
@@ -253,8 +239,7 @@ class Tracker(ForkSafe):
     def set_aside(self, run_id: RunId, ended_ns: int, answer: Answer | None) -> bool:
         """Keep a cancelled call until it is known whether a time limit was the reason.
 
-        Returns:
-            False if nothing encloses the call that could tell, or it has ended already.
+        False if nothing encloses the call that could tell, or it has ended already.
         """
         call = self._runs.get_call(run_id)
         if call is None or call.root.run_id in {None, run_id}:

@@ -6,32 +6,19 @@ Pure functions over langchain-core's LLMResult.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import add_usage
 from langchain_core.outputs import Generation, LLMResult
 
+Usage: TypeAlias = Mapping[str, Any]
+"""Token counts as the provider gave them, by the names that they have on a record.
 
-class Usage(NamedTuple):
-    """Token counts as the provider gave them; None where it gave none.
+They are counted inclusively, as LangChain and most providers do: what was read from a cache or
+written to it, and audio, are prompt tokens too, and reasoning is among the completion tokens.
+"""
 
-    They are counted inclusively, as LangChain and most providers do: what was read from a cache or
-    written to it, and audio, are prompt tokens too, and reasoning is among the completion tokens.
-    """
-
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    total_tokens: int | None = None
-    cached_tokens: int | None = None
-    reasoning_tokens: int | None = None
-    cache_write_tokens: int | None = None
-    cache_write_1h_tokens: int | None = None
-    audio_prompt_tokens: int | None = None
-    audio_completion_tokens: int | None = None
-
-
-NO_USAGE = Usage()
 _NOTHING: Mapping[str, Any] = {}
 
 TOKENS_MAX = 10**12
@@ -72,7 +59,7 @@ class Answer(NamedTuple):
     """
 
     served_model: str | None = None
-    usage: Usage = NO_USAGE
+    usage: Usage = _NOTHING
     cache_hit: bool = False
     tool_names: tuple[str, ...] = ()
     finish_reason: str | None = None
@@ -113,7 +100,7 @@ def read_answer(response: Any) -> Answer:
     if finish is not None and (once := _halved(finish)) is not None:
         # A server ended its stream twice, and langchain-core has put the texts of both together.
         finish, served = once, served and (_halved(served) or served)
-    return Answer(served, NO_USAGE if cache_hit else usage, cache_hit, _tool_names(message), finish)
+    return Answer(served, _NOTHING if cache_hit else usage, cache_hit, _tool_names(message), finish)
 
 
 def see_usage(seen: SeenUsage | None, usage: Any) -> SeenUsage:
@@ -136,25 +123,30 @@ def see_usage(seen: SeenUsage | None, usage: Any) -> SeenUsage:
 
 def with_usage(answer: Answer, seen: SeenUsage | None) -> Answer:
     """Add the usage that a stream's chunks told, if the answer tells none or a wrong one."""
-    if seen is None or answer.cache_hit or (answer.usage != NO_USAGE and not seen.told_again):
+    if seen is None or answer.cache_hit or (answer.usage and not seen.told_again):
         return answer
     return answer._replace(usage=_from_metadata(_mapping(seen.counts)))
 
 
 def _from_metadata(found: Mapping[str, Any]) -> Usage:
-    into, out = found.get("input_token_details"), found.get("output_token_details")
-    prompt = _count(found.get("input_tokens"))
-    completion = _count(found.get("output_tokens"))
-    total = _total(found.get("total_tokens"), prompt, completion)
-    if not into and not out:
-        return Usage(prompt, completion, total)
-    into, out = _without_tier(_mapping(into)), _without_tier(_mapping(out))
-    written, for_an_hour = _cache_writes(into)
-    return Usage(
-        prompt, completion, total,
-        _count(into.get("cache_read")), _count(out.get("reasoning")), written, for_an_hour,
-        _count(into.get("audio")), _count(out.get("audio")),
-    )  # fmt: skip
+    into = _without_tier(_mapping(found.get("input_token_details")))
+    out = _without_tier(_mapping(found.get("output_token_details")))
+    hour, written = into.get("ephemeral_1h_input_tokens"), into.get("cache_creation")
+    if hour is not None or "ephemeral_5m_input_tokens" in into:
+        # Where they are told apart, langchain-anthropic says 0 for all of them.
+        kinds = _counts(short=into.get("ephemeral_5m_input_tokens"), hour=hour)
+        written = max(_counts(all=written).get("all", 0), sum(kinds.values()))
+    return _counts(
+        prompt_tokens=found.get("input_tokens"),
+        completion_tokens=found.get("output_tokens"),
+        total_tokens=found.get("total_tokens"),
+        cached_tokens=into.get("cache_read"),
+        reasoning_tokens=out.get("reasoning"),
+        cache_write_tokens=written,
+        cache_write_1h_tokens=hour,
+        audio_prompt_tokens=into.get("audio"),
+        audio_completion_tokens=out.get("audio"),
+    )
 
 
 def _without_tier(details: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -165,41 +157,32 @@ def _without_tier(details: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name.removeprefix(f"{tier}_"): value for name, value in details.items()}
 
 
-def _cache_writes(details: Mapping[str, Any]) -> tuple[int | None, int | None]:
-    """Give how many tokens were written to a cache, and how many of them for an hour.
-
-    langchain-anthropic says 0 under `cache_creation` where it has told the two kinds apart.
-    """
-    whole = _count(details.get("cache_creation"))
-    short = _count(details.get("ephemeral_5m_input_tokens"))
-    hour = _count(details.get("ephemeral_1h_input_tokens"))
-    if short is None and hour is None:
-        return whole, None
-    return max(whole or 0, (short or 0) + (hour or 0)), hour
-
-
 def _from_llm_output(llm_output: Mapping[str, Any]) -> Usage:
     found = _mapping(llm_output.get("token_usage")) or _mapping(llm_output.get("usage"))
     into = _mapping(found.get("prompt_tokens_details"))
     out = _mapping(found.get("completion_tokens_details"))
-    prompt = _count(found.get("prompt_tokens", found.get("input_tokens")))
-    completion = _count(found.get("completion_tokens", found.get("output_tokens")))
-    return Usage(
-        prompt_tokens=prompt,
-        completion_tokens=completion,
-        total_tokens=_total(found.get("total_tokens"), prompt, completion),
-        cached_tokens=_count(into.get("cached_tokens")),
-        reasoning_tokens=_count(out.get("reasoning_tokens")),
-        audio_prompt_tokens=_count(into.get("audio_tokens")),
-        audio_completion_tokens=_count(out.get("audio_tokens")),
+    return _counts(
+        prompt_tokens=found.get("prompt_tokens", found.get("input_tokens")),
+        completion_tokens=found.get("completion_tokens", found.get("output_tokens")),
+        total_tokens=found.get("total_tokens"),
+        cached_tokens=into.get("cached_tokens"),
+        reasoning_tokens=out.get("reasoning_tokens"),
+        audio_prompt_tokens=into.get("audio_tokens"),
+        audio_completion_tokens=out.get("audio_tokens"),
     )
 
 
-def _total(told: Any, prompt: int | None, completion: int | None) -> int | None:
-    total = _count(told)
-    if total is None and prompt is not None and completion is not None:
-        return prompt + completion
-    return total
+def _counts(**told: Any) -> Usage:
+    """Keep what is a count: a server may tell anything."""
+    known = {
+        # Not isinstance: True is an int as well.
+        name: value
+        for name, value in told.items()
+        if type(value) is int and 0 <= value <= TOKENS_MAX
+    }
+    if "total_tokens" not in known and "prompt_tokens" in known and "completion_tokens" in known:
+        known["total_tokens"] = known["prompt_tokens"] + known["completion_tokens"]
+    return known
 
 
 def _mapping(found: Any) -> Mapping[str, Any]:
@@ -212,11 +195,6 @@ def _mapping(found: Any) -> Mapping[str, Any]:
 
 def _detail(found: Any, name: str) -> Any:
     return _mapping(found).get(name)
-
-
-def _count(value: Any) -> int | None:
-    # Not isinstance: True is an int as well.
-    return value if type(value) is int and 0 <= value <= TOKENS_MAX else None
 
 
 def _text(value: Any) -> str | None:
