@@ -151,10 +151,10 @@ def _from_metadata(found: Mapping[str, Any]) -> Usage:
 
 def _without_tier(details: Mapping[str, Any]) -> Mapping[str, Any]:
     """Give details by their plain names: langchain-openai writes `flex_cache_read` and the like."""
-    tier = next((name for name in _TIERS if name in details), None)
-    if tier is None:
-        return details
-    return {name.removeprefix(f"{tier}_"): value for name, value in details.items()}
+    for tier in _TIERS:
+        if tier in details:
+            return {name.removeprefix(f"{tier}_"): value for name, value in details.items()}
+    return details
 
 
 def _from_llm_output(llm_output: Mapping[str, Any]) -> Usage:
