@@ -49,8 +49,12 @@ def namespace(metadata: Mapping[str, Any], own: str) -> str | None:
     if own and whole.startswith(own) and whole[len(own) : len(own) + 1] in ("", "|"):
         whole = whole[len(own) + 1 :]
     # Eight hexadecimal digits of a uuid are enough to tell branches of one run apart.
-    parts = [part[: part.find(":") + 9] if ":" in part else part for part in whole.split("|")]
-    return "|".join(parts)[:NAMESPACE_MAX] or None
+    if "|" not in whole and ":" in whole:
+        short = whole[: whole.find(":") + 9]  # nearly always
+    else:
+        parts = whole.split("|")
+        short = "|".join([part[: part.find(":") + 9] if ":" in part else part for part in parts])
+    return short[:NAMESPACE_MAX] or None
 
 
 def known_id(value: Any) -> str | None:

@@ -119,21 +119,16 @@ def logged(record: Record) -> tuple[Iterable[str], Iterable[Any]]:
 
 def _add_fields(parts: list[str], names: Iterable[str], values: Iterable[Any]) -> None:
     for name, value in zip(names, values, strict=False):
-        if value is None:
-            continue
-        # Whole numbers and hexadecimal ids need no look at each character.
-        plain = type(value) is int or (type(value) is str and value.isalnum())
-        try:
+        if value is not None:
+            # Hexadecimal ids need no look at each character.
+            plain = type(value) is str and value.isalnum()
             parts.append(f"{name}={value if plain else quote(value)}")
-        except ValueError:  # a number of more digits than Python likes to write
-            parts.append(f"{name}={quote(value)}")
 
 
 def quote(value: Any) -> str:
     """Write a value so that it is one field and stays on its line."""
     kind = type(value)
-    # A foreign object's __str__ may raise; the line matters more than it.
-    text = value if isinstance(value, str) else _text(value)
+    text = value if kind is str else _text(value)
     if kind is int or kind is bool or kind is float:
         return text
     return _remembered(text) if len(text) <= REMEMBERED_MAX else _quoted(text)
@@ -176,5 +171,5 @@ def _message(record: logging.LogRecord) -> str:
 def _text(value: Any) -> str:
     try:
         return str(value)
-    except Exception:  # as in quote
+    except Exception:  # a foreign object's, or a number too long; the line matters more than it
         return f"<{type(value).__name__}>"
