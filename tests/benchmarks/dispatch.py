@@ -171,7 +171,7 @@ def tables(folder: Path, *, rounds: int, events: int, worst_of: int) -> Iterator
         "Dispatch: CPU added to one finished model or tool call (µs)",
         headings,
         [(name, *cost) for name, cost in rows.items()],
-        f"{events:,} events a run, fewest of {rounds} interleaved runs; target 45 sync, 65 async.",
+        f"{events:,} events a run, fewest of {rounds} interleaved runs; target 28 sync, 40 async.",
     )
     yield _single("Stored tool outputs: CPU added to one tool call (µs)", "tools",
                   {FILE: _with(NewFileHandler), ALL: TIERS[ALL], **STORED, **REDACTED},
