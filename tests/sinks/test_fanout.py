@@ -72,8 +72,8 @@ def test_flush_shares_one_time_and_says_whether_all_managed(diagnostics):
 
 def test_close_reaches_every_sink(diagnostics):
     failing = FailingSink()
-    FanoutSink([failing, failing, MemorySink()], diagnostics).close()
-    assert failing.calls == diagnostics.failures == 2
+    assert FanoutSink([failing, failing, MemorySink()], diagnostics).close() is False
+    assert failing.calls == diagnostics.failures == 4  # each is flushed first
 
 
 def test_what_ends_the_program_is_not_swallowed(diagnostics):

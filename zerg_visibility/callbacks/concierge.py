@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -66,6 +67,11 @@ class ConciergeFiles(ForkSafe):
             if root.run_log is not None:
                 return root.run_log
             root.run_log = run_log
+        if root.concierge_id is not None:
+            try:
+                self._store.note_trace(root.trace_id, root.concierge_id)
+            except Exception as error:
+                self._diagnostics.note("note which trace a run is part of", error)
         if root.name is not None:
             self._write_start(root, root.name, run_log)
             self._write_end(root, root.name, run_log)  # it may have ended before its first call
@@ -88,6 +94,25 @@ class ConciergeFiles(ForkSafe):
                 self._write_end(root, root.name, root.run_log)
         root.failures.clear()
 
+    def note_interrupt(self, root: RootRun, checkpoint_id: str) -> None:
+        """Note where a root run stopped, for the one that resumes it; the first there is kept.
+
+        A run without files has nothing to go on from, and without a thread nothing can.
+        """
+        if (
+            root.concierge_id is not None
+            and root.run_log is not None
+            and "thread_id" in root.metadata
+        ):
+            key = _key(root, checkpoint_id)
+            if self._store.concierge_of_key(key) is None:
+                self._store.remember_key(key, root.concierge_id, on_disk=True)
+
+    def note_resume(self, root: RootRun, checkpoint_id: str) -> None:
+        """Note that a root run goes on from where another one stopped."""
+        if root.concierge_id is not None:
+            root.continues = self._store.concierge_of_key(_key(root, checkpoint_id))
+
     def _write_end(self, root: RootRun, name: str, run_log: RunLog) -> None:
         with self._lock:
             outcome, root.outcome = root.outcome, None
@@ -107,6 +132,9 @@ class ConciergeFiles(ForkSafe):
             user_id=self._id(root, "user_id"),
             trace_id=root.trace_id,
             span_id=root.span_id,
+            parent_span_id=root.parent_span_id,
+            continues=root.continues,
+            labels=root.labels or None,
         )
         self._builder.emit(record, run_log)
 
@@ -124,6 +152,7 @@ class ConciergeFiles(ForkSafe):
             name=one_line(self._redact(name), NAME_MAX) or "concierge",
             span_id=root.span_id,
             start_us=root.start_us,
+            parent_span_id=root.parent_span_id,
             trace_id=root.trace_id,
             thread_id=self._id(root, "thread_id"),
             pid=mark.pid,
@@ -144,6 +173,12 @@ class ConciergeFiles(ForkSafe):
             return one_line(self._redact(str(value)), NAME_MAX) or None
         except ValueError:  # a number of more digits than Python likes to write
             return None
+
+
+def _key(root: RootRun, checkpoint_id: str) -> str:
+    """Name an interrupt: LangGraph tells of it and of its resume with one id of a checkpoint."""
+    text = f"concierge\0{root.metadata.get('thread_id')}\0{checkpoint_id}"
+    return sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def _status(root: RootRun, error: BaseException | None) -> CommisStatus:
