@@ -65,6 +65,7 @@ FOREIGN = {
     "langchain_core": {"callbacks", "commis", "tools", "testing", "demo"},
     "langgraph": {"callbacks", "commis", "demo"},
     "langsmith": {"demo"},
+    "opentelemetry": set(),  # taken from sys.modules, where a program has imported it
     "pydantic": {"commis", "tools", "testing", "demo"},
     "langchain_openai": {"demo"},
     "openai": {"demo"},

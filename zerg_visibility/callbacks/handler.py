@@ -114,6 +114,10 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         counts = f"records={self._builder.records}, open_runs={self.open_runs}"
         return f"VisibilityCallbackHandler(store={root!r}, {counts})"
 
+    def __dir__(self) -> list[str]:
+        # What our own modules need of a handler is not for users.
+        return sorted({*super().__dir__()} - {"clock", "diagnostics", "redact", "tracker"})
+
     def __copy__(self) -> Self:
         """Give the handler itself: two could not share what is open."""
         return self
