@@ -80,6 +80,12 @@ def test_closing_waits_for_what_is_queued(worker):
     assert done == list(range(50))
 
 
+def test_a_task_that_closes_its_own_worker_does_not_wait_for_itself(worker):
+    told = []
+    assert worker.submit("lane", lambda: told.append(worker.close(30))).wait(30)
+    assert told == [False]
+
+
 def test_a_lane_that_hangs_holds_up_no_other_and_closing_costs_its_time_and_no_more(worker, hung):
     assert worker.submit("other", bool).wait(30)
     waiting = worker.submit(hung, bool)

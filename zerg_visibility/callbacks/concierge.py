@@ -9,7 +9,7 @@ from uuid import UUID
 from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
 
 from zerg_visibility.callbacks.builder import RecordBuilder
-from zerg_visibility.callbacks.runs import NAME_MAX, RootOutcome, RootRun
+from zerg_visibility.callbacks.runs import NAME_MAX, RootRun
 from zerg_visibility.clock import Clock
 from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.diagnostics import Diagnostics
@@ -30,13 +30,6 @@ class ConciergeFiles(ForkSafe):
 
     A root run has a folder from the moment that a call or a commis starts in it: a graph that does
     neither, or a prompt template that is used on its own, leaves nothing.
-
-    Args:
-        store: Where the folders lie.
-        redact: Applied to every text before it is stored.
-        builder: Hands on the record of how it ended.
-        diagnostics: Counts and logs what fails.
-        clock: Where times come from.
     """
 
     def __init__(
@@ -74,24 +67,38 @@ class ConciergeFiles(ForkSafe):
                 self._diagnostics.note("note which trace a run is part of", error)
         if root.name is not None:
             self._write_start(root, root.name, run_log)
-            self._write_end(root, root.name, run_log)  # it may have ended before its first call
+            self._write_end(root, run_log)  # it may have ended before its first call
         return run_log
 
     def end(self, root: RootRun, error: BaseException | None) -> None:
         """Write how a root run ended, as the last line but for calls that outlive it.
 
-        Args:
-            root: The run; if it is no graph's, there is nothing to write, and if it has no files
-                yet, it is written once there are: what outlives a run may be all that it does.
-            error: What it raised, if it did.
+        If it has no files yet, that is written once it has: what outlives a run may be all that it
+        does.
         """
         if root.name is not None:
             duration_us = max(0, self._clock.monotonic_ns() - root.start_ns) // 1000
             status = _status(root, error)
-            text = self._error(error, root) if error is not None and status == "failed" else None
-            root.outcome = RootOutcome(status, root.start_us + duration_us, text)
+            root.outcome = ConciergeRunRecord(
+                name=self._name(root.name),
+                status=status,
+                start_us=root.start_us,
+                end_us=root.start_us + duration_us,
+                error=self._error(error, root) if status == "failed" else None,
+                concierge_id=root.concierge_id,
+                thread_id=self._id(root, "thread_id"),
+                run_id=self._id(root, "run_id"),
+                assistant_id=self._id(root, "assistant_id"),
+                graph_id=self._id(root, "graph_id"),
+                user_id=self._id(root, "user_id"),
+                trace_id=root.trace_id,
+                span_id=root.span_id,
+                parent_span_id=root.parent_span_id,
+                continues=root.continues,
+                labels=root.labels or None,
+            )
             if root.run_log is not None:
-                self._write_end(root, root.name, root.run_log)
+                self._write_end(root, root.run_log)
         root.failures.clear()
 
     def note_interrupt(self, root: RootRun, checkpoint_id: str) -> None:
@@ -113,32 +120,18 @@ class ConciergeFiles(ForkSafe):
         if root.concierge_id is not None:
             root.continues = self._store.concierge_of_key(_key(root, checkpoint_id))
 
-    def _write_end(self, root: RootRun, name: str, run_log: RunLog) -> None:
+    def _write_end(self, root: RootRun, run_log: RunLog) -> None:
         with self._lock:
-            outcome, root.outcome = root.outcome, None
-        if outcome is None:
-            return
-        record = ConciergeRunRecord(
-            name=one_line(self._redact(name), NAME_MAX) or "concierge",
-            status=outcome.status,
-            start_us=root.start_us,
-            end_us=outcome.end_us,
-            error=outcome.error,
-            concierge_id=root.concierge_id,
-            thread_id=self._id(root, "thread_id"),
-            run_id=self._id(root, "run_id"),
-            assistant_id=self._id(root, "assistant_id"),
-            graph_id=self._id(root, "graph_id"),
-            user_id=self._id(root, "user_id"),
-            trace_id=root.trace_id,
-            span_id=root.span_id,
-            parent_span_id=root.parent_span_id,
-            continues=root.continues,
-            labels=root.labels or None,
-        )
-        self._builder.emit(record, run_log)
+            record, root.outcome = root.outcome, None
+        if record is not None:
+            self._builder.emit(record, run_log)
 
-    def _error(self, error: BaseException, root: RootRun) -> str:
+    def _name(self, name: str) -> str:
+        return one_line(self._redact(name), NAME_MAX) or "concierge"
+
+    def _error(self, error: BaseException | None, root: RootRun) -> str | None:
+        if error is None:
+            return None
         known = root.failures.text_of(error)
         if known is not None:
             # It came from a commis, which may have secrets of its own.
@@ -149,7 +142,7 @@ class ConciergeFiles(ForkSafe):
         mark = this_process()
         start = CallStarted(
             event=ConciergeRunRecord.event,
-            name=one_line(self._redact(name), NAME_MAX) or "concierge",
+            name=self._name(name),
             span_id=root.span_id,
             start_us=root.start_us,
             parent_span_id=root.parent_span_id,

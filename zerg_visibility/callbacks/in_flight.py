@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from zerg_visibility.callbacks.runs import ActiveSegment, OpenCall, OpenRun
+
+Kind: TypeAlias = Literal["llm_call", "tool_call", "commis_run"]
 
 
 class OpenCallInfo(NamedTuple):
@@ -24,7 +26,7 @@ class OpenCallInfo(NamedTuple):
         parent_span_id: 16 hex digits of what it was started in.
     """
 
-    kind: Literal["llm_call", "tool_call", "commis_run"]
+    kind: Kind
     name: str
     commis_id: str | None
     commis_name: str | None
@@ -43,38 +45,25 @@ def in_flight(runs: Iterable[OpenRun]) -> list[OpenCallInfo]:
         if run.root.pid != pid:
             continue
         if isinstance(run, OpenCall):
-            found.append(_call(run))
+            first_token_ns = run.first_token_ns or run.start_ns
+            last_us = run.start_us + (first_token_ns - run.start_ns) // 1000
+            found.append(_info(run.kind, run, run.context, last_us))
         elif run.commis is not None and not run.commis.ended:
-            found.append(_commis(run.commis))
+            found.append(_info("commis_run", run.commis, run.commis, run.commis.start_us))
     return found
 
 
-def _call(call: OpenCall) -> OpenCallInfo:
-    commis, last_us = call.context, call.start_us
-    if call.first_token_ns is not None:
-        last_us += (call.first_token_ns - call.start_ns) // 1000
+def _info(
+    kind: Kind, it: OpenCall | ActiveSegment, commis: ActiveSegment | None, last_us: int
+) -> OpenCallInfo:
     return OpenCallInfo(
-        call.kind,
-        call.name or "model",
-        None if commis is None else commis.commis_id,
-        None if commis is None else commis.name,
-        None if commis is None else commis.job_id,
-        call.start_us,
-        last_us,
-        call.span_id,
-        call.parent_span_id,
-    )
-
-
-def _commis(commis: ActiveSegment) -> OpenCallInfo:
-    return OpenCallInfo(
-        "commis_run",
-        commis.name,
-        commis.commis_id,
-        commis.name,
-        commis.job_id,
-        commis.start_us,
-        commis.start_us,
-        commis.span_id,
-        commis.parent_span_id,
+        kind=kind,
+        name=it.name or "model",
+        commis_id=None if commis is None else commis.commis_id,
+        commis_name=None if commis is None else commis.name,
+        job_id=None if commis is None else commis.job_id,
+        start_us=it.start_us,
+        last_event_us=last_us,
+        span_id=it.span_id,
+        parent_span_id=it.parent_span_id,
     )

@@ -5,34 +5,21 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 from uuid import UUID
 
 _TRACEPARENT = re.compile(
     r"([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(-.*)?\Z"
 )
 
-
-class OutsideTrace(NamedTuple):
-    """A trace that somebody else has begun.
-
-    Args:
-        trace_id: 32 hex digits.
-        span_id: 16 hex digits of the span that a run is started in, where that is known.
-    """
-
-    trace_id: str
-    span_id: str | None = None
+OutsideTrace: TypeAlias = tuple[str, str | None]
+"""A trace that somebody else has begun: 32 hex digits, and the 16 of a span where there is one."""
 
 
 def outside_trace(metadata: Mapping[str, Any]) -> OutsideTrace | None:
     """Find the trace around a run: OpenTelemetry's, else that of its config, else its server's.
 
-    Args:
-        metadata: Of the run's config, where anything may stand.
-
-    Raises:
-        Exception: Whatever OpenTelemetry raises.
+    In metadata anything may stand; OpenTelemetry may raise anything.
     """
     return _active_span() or _traceparent(metadata) or _server_run(metadata)
 
@@ -43,7 +30,7 @@ def _active_span() -> OutsideTrace | None:
     if api is None:
         return None
     span = api.get_current_span().get_span_context()
-    return OutsideTrace(f"{span.trace_id:032x}", f"{span.span_id:016x}") if span.is_valid else None
+    return (f"{span.trace_id:032x}", f"{span.span_id:016x}") if span.is_valid else None
 
 
 def _traceparent(metadata: Mapping[str, Any]) -> OutsideTrace | None:
@@ -53,9 +40,7 @@ def _traceparent(metadata: Mapping[str, Any]) -> OutsideTrace | None:
         return None
     version, trace_id, span_id, more = found.groups()
     # W3C: there is no version ff, and only later ones than 00 may add something.
-    return (
-        None if version == "ff" or (version == "00" and more) else OutsideTrace(trace_id, span_id)
-    )
+    return None if version == "ff" or (version == "00" and more) else (trace_id, span_id)
 
 
 def _server_run(metadata: Mapping[str, Any]) -> OutsideTrace | None:
@@ -67,4 +52,4 @@ def _server_run(metadata: Mapping[str, Any]) -> OutsideTrace | None:
         except ValueError:
             return None
     # W3C: all zeros are no trace.
-    return OutsideTrace(f"{given.int:032x}") if isinstance(given, UUID) and given.int else None
+    return (f"{given.int:032x}", None) if isinstance(given, UUID) and given.int else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 from uuid import uuid4
 
 from zerg_visibility.callbacks.outside import OutsideTrace
@@ -13,10 +13,9 @@ from zerg_visibility.callbacks.usage import Answer, SeenUsage
 from zerg_visibility.clock import format_for_name
 from zerg_visibility.labels import Labels
 from zerg_visibility.records.codec import Record
-from zerg_visibility.records.runs import CommisRunRecord
+from zerg_visibility.records.runs import CommisRunRecord, ConciergeRunRecord
 from zerg_visibility.redaction import Redact
 from zerg_visibility.run_log import RunLog
-from zerg_visibility.status import CommisStatus
 from zerg_visibility.words import one_line
 
 NAME_MAX = 200
@@ -60,20 +59,6 @@ class Failures:
         self._noted.clear()
 
 
-class RootOutcome(NamedTuple):
-    """How a root run ended.
-
-    Args:
-        status: success, failed, interrupted or cancelled.
-        end_us: Microseconds since 1970.
-        error: Why it failed, if it did.
-    """
-
-    status: CommisStatus
-    end_us: int
-    error: str | None
-
-
 class RootRun:
     """One root run: of a concierge, or of a commis that runs without one.
 
@@ -86,29 +71,6 @@ class RootRun:
         labels: What the user calls it, redacted.
     """
 
-    __slots__ = (
-        "calls",
-        "chains",
-        "concierge_id",
-        "continues",
-        "ended",
-        "ended_ns",
-        "failures",
-        "interrupted",
-        "labels",
-        "metadata",
-        "name",
-        "outcome",
-        "parent_span_id",
-        "pid",
-        "run_id",
-        "run_log",
-        "span_id",
-        "start_ns",
-        "start_us",
-        "trace_id",
-    )
-
     def __init__(
         self,
         run_id: RunId | None,
@@ -120,7 +82,7 @@ class RootRun:
     ) -> None:
         digits = uuid4().hex if run_id is None else f"{run_id:032x}"
         self.run_id = run_id
-        self.trace_id, self.parent_span_id = outside or OutsideTrace(digits)
+        self.trace_id, self.parent_span_id = outside or (digits, None)
         # Of a time-ordered UUID the last digits are random, so two of one trace do not meet.
         self.span_id = digits[16:]
         self.concierge_id = (
@@ -139,7 +101,7 @@ class RootRun:
         """The root run that it resumes, by its concierge id."""
         self.failures = Failures()
         """What commis in it raised."""
-        self.outcome: RootOutcome | None = None
+        self.outcome: ConciergeRunRecord | None = None
         """How it ended, until that is written."""
         self.pid = os.getpid()
         self.interrupted = False
@@ -266,8 +228,6 @@ class ActiveSegment:
         run_log: Where records of its calls go.
         owner: The one that writes them; others may watch too, but must not write them twice.
         name: What the commis is called.
-        job_id: Its number, if it has one.
-        start_us: When the segment started, in microseconds since 1970.
         parent_span_id: 16 hex digits of what it was started in.
     """
 
@@ -304,14 +264,14 @@ class ActiveSegment:
         run_log: RunLog,
         owner: Watcher,
         name: str,
-        job_id: int | None,
-        start_us: int,
         parent_span_id: str | None,
     ) -> None:
         self.commis_id = commis_id
         self.name = name
-        self.job_id = job_id
-        self.start_us = start_us
+        self.job_id: int | None = None
+        """Its number, if it has one."""
+        self.start_us = 0
+        """When the segment started, in microseconds since 1970."""
         self.parent_span_id = parent_span_id
         self.attempt = attempt
         self.span_id = span_id

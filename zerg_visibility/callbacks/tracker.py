@@ -312,13 +312,22 @@ class Tracker(ForkSafe):
             self._concierges.run_log(parent.root)  # its files begin with what it starts
         return parent.root, _parent_span(parent, commis, parent.root), commis
 
-    def root_alone(self, metadata: Mapping[str, Any]) -> RootRun:
-        """Make the root run of a commis that is started in none.
-
-        Args:
-            metadata: Of its config.
-        """
-        return self._root(None, None, 0, metadata)
+    def new_root(
+        self,
+        metadata: Mapping[str, Any],
+        run_id: RunId | None = None,
+        start_us: int | None = None,
+        start_ns: int = 0,
+    ) -> RootRun:
+        """Make a root run; with nothing but its config's metadata, that of a commis on its own."""
+        try:
+            outside = outside_trace(metadata)
+        except Exception as error:
+            self._diagnostics.note("tell which trace a run is part of", error)
+            outside = None
+        own = labels_of_run(metadata, self._redact, self._diagnostics)
+        labels = merged_labels(own, self._labels)
+        return RootRun(run_id, start_us, start_ns, metadata, outside, labels)
 
     def end_commis(
         self, commis: ActiveSegment, reason: str, record: CommisRunRecord, outer: RunLog | None
@@ -372,26 +381,10 @@ class Tracker(ForkSafe):
                 root.run_id = run_id
         else:
             start_us, start_ns = self._clock.wall_us(), self._clock.monotonic_ns()
-            root = self._root(run_id, start_us, start_ns, metadata or {})
+            root = self.new_root(metadata or {}, run_id, start_us, start_ns)
         if commis is not None and commis.owner is not self:
             commis.watchers[self] = root
         return parent, root, commis
-
-    def _root(
-        self,
-        run_id: RunId | None,
-        start_us: int | None,
-        start_ns: int,
-        metadata: Mapping[str, Any],
-    ) -> RootRun:
-        try:
-            outside = outside_trace(metadata)
-        except Exception as error:
-            self._diagnostics.note("tell which trace a run is part of", error)
-            outside = None
-        own = labels_of_run(metadata, self._redact, self._diagnostics)
-        labels = merged_labels(own, self._labels)
-        return RootRun(run_id, start_us, start_ns, metadata, outside, labels)
 
     def _find(self, *run_ids: RunId | None) -> OpenRun | None:
         """Give the first of these runs that is open, else the first that has ended lately."""

@@ -85,7 +85,7 @@ def _open(
     if enclosing is not None:
         outer = enclosing[2]
     if enclosing is None:
-        root = handler.tracker.root_alone(ensure_config(config).get("metadata", {}))
+        root = handler.tracker.new_root(ensure_config(config).get("metadata", {}))
         parent_span_id = root.parent_span_id
     else:
         root, parent_span_id, _ = enclosing

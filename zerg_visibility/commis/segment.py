@@ -104,8 +104,6 @@ class Segment:
             run_log=live.run_log,
             owner=handler.tracker,
             name=live.metadata.name,
-            job_id=live.metadata.job_id,
-            start_us=start_us,
             parent_span_id=parent_span_id,
         )
         self.active = InsideCommis(self._context, handler)
@@ -114,6 +112,7 @@ class Segment:
         self._start_ns = handler.clock.monotonic_ns()
         self._start_us = start_us + (self._start_ns - begun_ns) // 1000
         self._context.start_us = self._start_us
+        self._context.job_id = live.metadata.job_id
 
     @property
     def metadata(self) -> CommisMetadata:

@@ -85,9 +85,7 @@ _latest: deque[FanoutSink] = deque(maxlen=100)
 def flush_at_exit(fanout: FanoutSink) -> None:
     """See to it that sinks are flushed when the program ends, in bounded time.
 
-    Args:
-        fanout: Has the sinks. Only the last hundred are held on to; one from before that is left
-            out if nobody else holds it.
+    Those of the last hundred that ask for it, and of all that somebody else still holds.
     """
     _alive.add(fanout)
     _latest.append(fanout)
