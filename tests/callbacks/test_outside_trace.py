@@ -181,3 +181,12 @@ def test_an_opentelemetry_that_fails_costs_its_trace_and_nothing_else(store, mon
     run(graph(), TASK, handler)
     assert [line["status"] for line in concierge_runs(store)] == ["success"]
     assert (handler.stats.failures, handler.stats.dropped_records) == (1, 0)
+
+
+def test_traces_that_cannot_be_written_cost_nothing_else(store):
+    store.root.mkdir()
+    (store.root / "traces").write_text("in the way")
+    handler = VisibilityCallbackHandler(store)
+    run(graph(), TASK, handler)
+    assert [line["event"] for line in lines(store.root)] == ["llm_call", "concierge_run"]
+    assert (handler.stats.failures, handler.stats.dropped_records) == (1, 0)
