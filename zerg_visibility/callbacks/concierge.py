@@ -24,6 +24,9 @@ from zerg_visibility.store import layout
 from zerg_visibility.store.liveness import this_process
 from zerg_visibility.words import one_line
 
+IDS = ("thread_id", "run_id", "assistant_id", "graph_id", "user_id")
+"""Taken over from the config's metadata, where a server sets them."""
+
 
 class ConciergeFiles(ForkSafe):
     """The folder `concierge/` as one handler writes it.
@@ -86,16 +89,12 @@ class ConciergeFiles(ForkSafe):
                 end_us=root.start_us + duration_us,
                 error=self._error(error, root) if status == "failed" else None,
                 concierge_id=root.concierge_id,
-                thread_id=self._id(root, "thread_id"),
-                run_id=self._id(root, "run_id"),
-                assistant_id=self._id(root, "assistant_id"),
-                graph_id=self._id(root, "graph_id"),
-                user_id=self._id(root, "user_id"),
                 trace_id=root.trace_id,
                 span_id=root.span_id,
                 parent_span_id=root.parent_span_id,
                 continues=root.continues,
                 labels=root.labels or None,
+                **{name: self._id(root, name) for name in IDS},
             )
             if root.run_log is not None:
                 self._write_end(root, root.run_log)
