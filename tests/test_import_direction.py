@@ -47,8 +47,11 @@ MAY_IMPORT = {
     },
     "testing": {"clock", "records"},
     "demo": {
-        "callbacks", "clock", "commis", "commis_store", "errors", "read", "records", "redaction",
-        "secret_formats", "settings", "sinks", "store", "tools", "words",
+        "callbacks", "commis", "commis_store", "errors", "secret_formats", "settings", "sinks",
+        "store", "testing", "tools", "words",
+    },
+    "doctor": {
+        "callbacks", "commis", "commis_store", "errors", "records", "settings", "store", "words",
     },
     "cli": {
         "clock", "commis_store", "demo", "errors", "read", "records", "settings", "sinks", "status",
@@ -65,12 +68,11 @@ FOREIGN = {
     "langsmith": {"demo"},
     "pydantic": {"commis", "tools", "testing", "demo"},
     "langchain_openai": {"demo"},
-    "openai": {"demo"},
     "rich": {"cli", "demo"},
     "click": {"cli", "demo"},
 }
 
-EXTRAS = {"langchain_openai", "openai"}
+EXTRAS = {"langchain_openai"}
 
 
 def modules() -> dict[str, ast.Module]:

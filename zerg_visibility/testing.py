@@ -1,6 +1,6 @@
 """For tests of code that is watched: a scripted model, a clock that is set by hand, a broken sink.
 
-They have no part in watching itself; nothing else in the package imports them.
+They have no part in watching itself; only the demo steers its graph by them.
 """
 
 from __future__ import annotations

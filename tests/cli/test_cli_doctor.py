@@ -190,7 +190,7 @@ def test_the_probe_records_and_logs():
 
 
 def test_a_probe_that_raises_is_a_failed_check(monkeypatch):
-    from zerg_visibility.demo import probe as module
+    from zerg_visibility.doctor import probe as module
 
     def broken(root):
         raise ValueError("no such thing")

@@ -56,7 +56,7 @@ def probe(under: AbstractContextManager[object] | None = None) -> ProbeOutcome:
     metadata, count = None, 0
     try:
         # Imported here, since both bring in LangGraph or may be what is broken.
-        from zerg_visibility.demo.probe import run_probe
+        from zerg_visibility.doctor.probe import run_probe
         from zerg_visibility.sinks.keyvalue import KeyValueFormatter
 
         handler.setFormatter(KeyValueFormatter())

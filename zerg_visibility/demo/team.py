@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from langchain_core.tools import BaseTool, StructuredTool
 
 from zerg_visibility.demo import inspection
-from zerg_visibility.demo.inspection import Findings
 from zerg_visibility.demo.listing import Listing, list_files
 
-MISSING_FILE = "missing-on-purpose.txt"
-"""What the last commis tries to read where every file can be read."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Specialist:
-    """One kind of commis.
-
-    Args:
-        name: What the concierge calls it.
-        purpose: What it is for, as a task.
-        tools: What it works with.
-    """
+class Specialist(NamedTuple):
+    """One kind of commis: what it is for, as a task, and its tools in the order of their use."""
 
     name: str
     purpose: str
@@ -40,72 +28,45 @@ def make_team(folder: Path, skip: Path) -> tuple[Specialist, ...]:
         skip: A folder in it that they leave out.
     """
 
-    def look(name: str, description: str, find: Callable[[Listing], Findings]) -> BaseTool:
+    def tool(look: Callable[[Listing], str], description: str) -> BaseTool:
         def run() -> str:
-            return _to_json(find(list_files(folder, skip)))
+            return look(list_files(folder, skip))
 
-        return StructuredTool.from_function(func=run, name=name, description=description)
+        return StructuredTool.from_function(run, name=look.__name__, description=description)
 
     def hash_file(file: str) -> str:
-        return _to_json(inspection.hash_file(folder, file))
+        return inspection.hash_file(folder, file)
 
     return (
         Specialist(
-            name="disk-use",
-            purpose="Measure disk use by file type and name the largest files.",
-            tools=(
-                look(
-                    "disk_use_by_type",
-                    "Add up file sizes by file type.",
-                    inspection.disk_use_by_type,
-                ),
-                look("largest_files", "Name the largest files.", inspection.largest_files),
+            "disk-use",
+            "Measure disk use by file type and name the largest files.",
+            (
+                tool(inspection.disk_use_by_type, "Add up file sizes by file type."),
+                tool(inspection.largest_files, "Name the largest files."),
             ),
         ),
         Specialist(
-            name="duplicates",
-            purpose="Find duplicate files by hash and say how much space they waste.",
-            tools=(
-                look(
-                    "equal_sizes",
-                    "Count files that have the size of another; call this first.",
-                    inspection.equal_sizes,
-                ),
-                look(
-                    "duplicate_files",
-                    "Hash files of equal size and give groups of identical ones.",
-                    inspection.duplicate_files,
-                ),
-            ),
+            "duplicates",
+            "Find duplicate files by hash and say how much space they waste.",
+            (tool(inspection.duplicate_files, "Hash files of equal size, give identical ones."),),
         ),
         Specialist(
-            name="line-counts",
-            purpose="Count lines of text by file type.",
-            tools=(
-                look("line_counts", "Count lines of text by file type.", inspection.line_counts),
-            ),
+            "line-counts",
+            "Count lines of text by file type.",
+            (tool(inspection.line_counts, "Count lines of text by file type."),),
         ),
         Specialist(
-            name="access",
-            purpose=(
-                "Look for unreadable files, then hash the first of them. If there are none, try "
-                f"to hash {MISSING_FILE}, which is not there: a failed call is part of the demo."
-            ),
-            tools=(
-                look(
-                    "unreadable_files",
-                    "Name the files that may not be read.",
-                    inspection.unreadable_files,
-                ),
+            "access",
+            "Look for unreadable files, then hash the first of them. If there are none, try to "
+            "hash missing-on-purpose.txt, which is not there: a failed call is part of the demo.",
+            (
+                tool(inspection.unreadable_files, "Name the files that may not be read."),
                 StructuredTool.from_function(
-                    func=hash_file,
+                    hash_file,
                     name="hash_file",
                     description="Give the SHA-256 of one file, by its path within the folder.",
                 ),
             ),
         ),
     )
-
-
-def _to_json(findings: Findings) -> str:
-    return json.dumps(findings, ensure_ascii=False)
