@@ -51,11 +51,12 @@ MAY_IMPORT = {
         "store", "testing", "tools", "words",
     },
     "doctor": {
-        "callbacks", "commis", "commis_store", "errors", "records", "settings", "store", "words",
+        "callbacks", "commis", "commis_store", "errors", "read", "records", "settings", "status",
+        "store", "testing", "words",
     },
     "cli": {
-        "clock", "commis_store", "demo", "errors", "read", "records", "settings", "sinks", "status",
-        "store", "words",
+        "clock", "commis_store", "demo", "doctor", "errors", "read", "records", "settings",
+        "status", "store", "words",
     },
     "__init__": {"settings"},
     "__main__": {"cli"},
@@ -63,13 +64,13 @@ MAY_IMPORT = {
 
 # Who may import what is slow to load or belongs to one concern.
 FOREIGN = {
-    "langchain_core": {"callbacks", "commis", "tools", "testing", "demo"},
-    "langgraph": {"callbacks", "commis", "demo"},
-    "langsmith": {"demo"},
-    "pydantic": {"commis", "tools", "testing", "demo"},
+    "langchain_core": {"callbacks", "commis", "tools", "testing", "demo", "doctor"},
+    "langgraph": {"callbacks", "commis", "demo", "doctor"},
+    "langsmith": {"demo", "doctor"},
+    "pydantic": {"commis", "tools", "testing"},
     "langchain_openai": {"demo"},
     "rich": {"cli", "demo"},
-    "click": {"cli", "demo"},
+    "click": {"cli"},
 }
 
 EXTRAS = {"langchain_openai"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ import click
 
 from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.errors import ConfigurationError
-from zerg_visibility.settings import ENV_ROOT, default_root
+from zerg_visibility.settings import ENV_ROOT, at_root, default_root
 from zerg_visibility.store.layout import COMMIS, JOBS
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
@@ -54,12 +53,6 @@ def group_root_option(command: CommandT) -> CommandT:
 def json_option(command: CommandT) -> CommandT:
     """Add `--json`, which gives the command `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Write JSON.")(command)
-
-
-def at_root(root: Path) -> str:
-    """Give what a command line needs to find this store: ` --root FOLDER`, or nothing."""
-    root = root.absolute()
-    return "" if root == default_root().absolute() else f" --root {shlex.quote(str(root))}"
 
 
 def open_store(root: Path) -> CommisStore:
