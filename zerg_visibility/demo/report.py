@@ -18,7 +18,7 @@ from rich.text import Text
 
 from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.demo.script import OFFLINE_MODEL
-from zerg_visibility.settings import default_root
+from zerg_visibility.settings import at_root
 from zerg_visibility.store.layout import COMMIS, METRICS
 from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.words import counted, duration, one_line
@@ -96,8 +96,7 @@ class DemoReport:
     def _commands(self, job: CommisMetadata, metrics: Path) -> list[str]:
         """Give command lines that work where the demo was started."""
         program, root, log = _program(), self._store.root, _quoted(self.log_file)
-        # Left out where the command would find the store by itself.
-        at = "" if root == default_root().absolute() else f" --root {_quoted(root)}"
+        at = at_root(root)
         everything = f"{_quoted(root / COMMIS)}/*/{METRICS}"
         return [
             f"{program} list{at}",
