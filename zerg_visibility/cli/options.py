@@ -20,12 +20,6 @@ CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 _ROOT_HELP = f"The store. [default: ${ENV_ROOT}, else ./zerg-data]"
 
 
-def _resolve_root(context: click.Context, _: click.Parameter, value: str | None) -> Path:
-    if value is None:
-        value = context.find_root().params.get("root")
-    return default_root() if value is None else Path(value)
-
-
 def _refuse_empty(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Any:
     if value == "":  # an unset shell variable would otherwise mean the current folder
         raise click.BadParameter("it is empty")
@@ -33,7 +27,10 @@ def _refuse_empty(_context: click.Context, _parameter: click.Parameter, value: s
 
 
 def _checked_root(context: click.Context, parameter: click.Parameter, value: str | None) -> Path:
-    return _resolve_root(context, parameter, _refuse_empty(context, parameter, value))
+    value = _refuse_empty(context, parameter, value)
+    if value is None:
+        value = context.find_root().params.get("root")
+    return default_root() if value is None else Path(value)
 
 
 def root_option(command: CommandT) -> CommandT:
@@ -77,17 +74,14 @@ def is_there(store: CommisStore) -> bool:
         ConfigurationError: Something else is in its place, or this user may not read it.
     """
     try:
-        mode = store.root.stat().st_mode
+        reason = "" if stat.S_ISDIR(store.root.stat().st_mode) else "is not a folder"
     except FileNotFoundError:
         return False
     except OSError as error:
+        reason = f"cannot be read ({error.strerror})"
+    if reason:
         raise ConfigurationError(
-            f"the store {store.root} cannot be read ({error.strerror}); say where yours is with "
-            f"--root or ${ENV_ROOT}"
-        ) from error
-    if not stat.S_ISDIR(mode):
-        raise ConfigurationError(
-            f"the store {store.root} is not a folder; say where yours is with --root or ${ENV_ROOT}"
+            f"the store {store.root} {reason}; say where yours is with --root or ${ENV_ROOT}"
         )
     for folder in (store.root, store.root / COMMIS, store.root / JOBS):
         if folder.exists() and not os.access(folder, os.R_OK | os.X_OK):

@@ -43,13 +43,7 @@ Your tools: {tools}"""
 def build_concierge(
     model: BaseChatModel, folder: Path, store: CommisStore
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
-    """Build the graph that inspects a folder; its input is a human message.
-
-    Args:
-        model: Steers the concierge and every commis.
-        folder: The folder that commis look at, as an absolute path without symbolic links.
-        store: Where the commis are stored, and read from.
-    """
+    """Build the graph that inspects a folder (absolute, without symbolic links) at a message."""
     team = make_team(folder, store.root.resolve())
     commis = []
     for one in team:

@@ -112,11 +112,7 @@ def unreadable_files(listing: Listing) -> str:
 
 
 def hash_file(folder: Path, name: str) -> str:
-    """Hash one file.
-
-    Args:
-        folder: The folder that may be looked at.
-        name: A path relative to it, which a model may have made up.
+    """Hash one file of a folder, by a relative path that a model may have made up.
 
     Raises:
         OSError: There is no such regular file in the folder, or it cannot be read.

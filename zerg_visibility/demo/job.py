@@ -41,11 +41,7 @@ _JOB = re.compile(r"Result from commis job (\d+) ")
 def run_demo(path: Path, *, root: Path, model: str | None, console: Console) -> None:
     """Let a concierge inspect a folder, and show all three tiers.
 
-    Args:
-        path: The folder.
-        root: The store's.
-        model: `openai:NAME`; None for the offline model, with which nothing leaves this machine.
-        console: Where to show it.
+    The model is `openai:NAME`; None for the offline one, with which nothing leaves this machine.
 
     Raises:
         VisibilityError: There is no such folder, the store cannot be written, or the model failed.

@@ -39,15 +39,10 @@ class Listing:
 
 
 def list_files(folder: Path, skip: Path, limit: int = MAX_FILES) -> Listing:
-    """Find the regular files below a folder.
+    """Find the regular files below a folder, up to a limit, without entering the one to skip.
 
     Symbolic links are not followed, other file systems (such as /proc) not entered, and whatever
     vanishes meanwhile is left out.
-
-    Args:
-        folder: Where to look.
-        skip: A folder that is left out: the store, which grows while its own demo looks at it.
-        limit: Stop after so many files.
     """
     top, device = os.fspath(folder), folder.stat().st_dev
     files: list[FoundFile] = []

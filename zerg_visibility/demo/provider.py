@@ -15,14 +15,10 @@ REQUEST_TIMEOUT_S = 120.0
 
 
 def open_model(spec: str) -> BaseChatModel:
-    """Give the model that a user asked for.
-
-    Args:
-        spec: `openai:NAME`.
+    """Give the model that a user asked for as `openai:NAME`.
 
     Raises:
-        ConfigurationError: There is no key.
-        MissingExtraError: langchain-openai is not installed.
+        ConfigurationError: There is no key, or langchain-openai is not installed.
     """
     try:
         from langchain_openai import ChatOpenAI

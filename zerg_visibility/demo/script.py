@@ -36,11 +36,7 @@ def offline_model() -> BaseChatModel:
 
 
 def next_message(messages: Sequence[BaseMessage]) -> AIMessage:
-    """Decide what to say, as a provider's model does: calls of tools or an answer, with usage.
-
-    Args:
-        messages: The conversation so far; the system message says who speaks.
-    """
+    """Decide what to say, as a provider's model does: calls of tools or an answer, with usage."""
     prompt = messages[0].text
     task = next((message.text for message in messages if isinstance(message, HumanMessage)), "")
     answers = [message.text for message in messages if isinstance(message, ToolMessage)]

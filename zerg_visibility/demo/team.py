@@ -21,12 +21,7 @@ class Specialist(NamedTuple):
 
 
 def make_team(folder: Path, skip: Path) -> tuple[Specialist, ...]:
-    """Give the commis for a folder.
-
-    Args:
-        folder: The folder that their tools look at, and that they cannot leave.
-        skip: A folder in it that they leave out.
-    """
+    """Give the commis whose tools look at a folder, cannot leave it and skip one inside."""
 
     def tool(look: Callable[[Listing], str], description: str) -> BaseTool:
         def run() -> str:

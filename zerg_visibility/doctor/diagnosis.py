@@ -16,12 +16,7 @@ from zerg_visibility.store.layout import CONCIERGE, JOBS
 
 
 def diagnose(store: CommisStore, log: Path | None) -> Iterator[Finding]:
-    """Run all checks.
-
-    Args:
-        store: The store to look at.
-        log: The log file to look at; the documented one, here or below the root, if none is given.
-    """
+    """Run all checks; the log file to look at is the documented one if none is given."""
     yield check_root(store)
     yield from check_trial()
     yield check_log_file(store.root, log)

@@ -20,9 +20,7 @@ SETUP = "from zerg_visibility import configure_logging; configure_logging()"
 def check_log_file(root: Path, asked_for: Path | None) -> Finding:
     """See that the lines of Tier 3 reach the log file, with their fields.
 
-    Args:
-        root: The store's root; below it or here is the log file if no other was asked for.
-        asked_for: What the user named, so that it has to be there.
+    If the user asked for one, it has to be there; else it is looked for here and below the root.
     """
     name = "log file"
     paths = [asked_for] if asked_for else [Path(DEFAULT_LOG_PATH), root / DEFAULT_LOG_PATH]

@@ -36,11 +36,7 @@ class Trial:
 
 
 def try_out(under: AbstractContextManager[object] | None = None) -> Trial:
-    """Run a tiny commis with a scripted model in a folder of its own, and take its log lines.
-
-    Args:
-        under: What is entered while it runs.
-    """
+    """Run a tiny commis in a folder of its own, under some context, and take its log lines."""
     logger, handler = logging.getLogger(LOGGER_NAME), _Lines()
     level, propagates = logger.level, logger.propagate
     records, failure = 0, None
