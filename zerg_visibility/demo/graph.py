@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import SystemMessage
-from langchain_core.tools import BaseTool
+from langchain_core.tools import BaseTool, StructuredTool
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.prebuilt import ToolNode
@@ -16,7 +16,8 @@ from langgraph.types import Send
 
 from zerg_visibility.commis.tool import create_commis_tool
 from zerg_visibility.commis_store import CommisStore
-from zerg_visibility.demo.team import make_team
+from zerg_visibility.demo import inspection
+from zerg_visibility.demo.listing import Listing, list_files
 from zerg_visibility.tools.toolkit import CONCIERGE_PROMPT, ConciergeToolkit
 
 MODEL = "model"
@@ -44,7 +45,7 @@ def build_concierge(
     model: BaseChatModel, folder: Path, store: CommisStore
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
     """Build the graph that inspects a folder (absolute, without symbolic links) at a message."""
-    team = make_team(folder, store.root.resolve())
+    team = _team(folder, store.root.resolve())
     commis = []
     for one in team:
         prompt = _COMMIS.format(tools=", ".join(tool.name for tool in one.tools))
@@ -85,3 +86,58 @@ def _agent(
 def _tell(error: OSError) -> str:
     """Put into words what went wrong with a file; anything else is a bug, and is raised."""
     return f"A call failed: {type(error).__name__}: {error}."
+
+
+class _Specialist(NamedTuple):
+    """One kind of commis: what it is for, as a task, and its tools in the order of their use."""
+
+    name: str
+    purpose: str
+    tools: tuple[BaseTool, ...]
+
+
+def _team(folder: Path, skip: Path) -> tuple[_Specialist, ...]:
+    """Give the commis whose tools look at a folder, cannot leave it and skip one inside."""
+
+    def tool(look: Callable[[Listing], str], description: str) -> BaseTool:
+        def run() -> str:
+            return look(list_files(folder, skip))
+
+        return StructuredTool.from_function(run, name=look.__name__, description=description)
+
+    def hash_file(file: str) -> str:
+        return inspection.hash_file(folder, file)
+
+    return (
+        _Specialist(
+            "disk-use",
+            "Measure disk use by file type and name the largest files.",
+            (
+                tool(inspection.disk_use_by_type, "Add up file sizes by file type."),
+                tool(inspection.largest_files, "Name the largest files."),
+            ),
+        ),
+        _Specialist(
+            "duplicates",
+            "Find duplicate files by hash and say how much space they waste.",
+            (tool(inspection.duplicate_files, "Hash files of equal size, give identical ones."),),
+        ),
+        _Specialist(
+            "line-counts",
+            "Count lines of text by file type.",
+            (tool(inspection.line_counts, "Count lines of text by file type."),),
+        ),
+        _Specialist(
+            "access",
+            "Look for unreadable files, then hash the first of them. If there are none, try to "
+            "hash missing-on-purpose.txt, which is not there: a failed call is part of the demo.",
+            (
+                tool(inspection.unreadable_files, "Name the files that may not be read."),
+                StructuredTool.from_function(
+                    hash_file,
+                    name="hash_file",
+                    description="Give the SHA-256 of one file, by its path within the folder.",
+                ),
+            ),
+        ),
+    )
