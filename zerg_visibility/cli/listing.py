@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from zerg_visibility.cli.options import json_option, open_store, root_option
+from zerg_visibility.cli.options import at_root, json_option, open_store, root_option
 from zerg_visibility.cli.output import (
     age,
     clean,
@@ -23,7 +23,6 @@ from zerg_visibility.cli.outside import count_runs_outside, metrics_outside
 from zerg_visibility.clock import SYSTEM_CLOCK
 from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.read.commis import at_work_ms, up_to_date
-from zerg_visibility.settings import at_root
 from zerg_visibility.status import STATUSES
 from zerg_visibility.store.metadata import CommisMetadata, CommisTotals
 from zerg_visibility.store.unreadable import UNREADABLE
