@@ -20,6 +20,7 @@ from zerg_visibility.store.files import (
     FileModes,
     FileVersion,
     file_version,
+    make_folder,
     replace_file,
     write_new,
 )
@@ -198,7 +199,11 @@ class StoreDirectory:
             FileExistsError: It exists.
             OSError: It cannot be written.
         """
-        write_new(path, data, self.modes)
+        try:
+            write_new(path, data, self.modes)
+        except FileNotFoundError:
+            make_folder(path.parent, self.modes)
+            write_new(path, data, self.modes)
 
     def remember_key(self, key: str, commis_id: str, *, on_disk: bool) -> None:
         """Note which commis a resumable run is.

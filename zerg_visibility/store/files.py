@@ -14,7 +14,6 @@ from zerg_visibility.store.system import posix
 FileVersion: TypeAlias = tuple[int, int]
 """Its inode and when it was last written to, in nanoseconds since 1970."""
 
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _temporary_numbers = itertools.count(1)
 
 
@@ -56,17 +55,13 @@ def make_folder(path: Path, modes: FileModes) -> None:
 
 
 def write_new(path: Path | str, data: bytes, modes: FileModes) -> None:
-    """Create a file that must not exist yet, with missing folders, and write it.
+    """Create a file that must not exist yet and write it.
 
     Raises:
         FileExistsError: It exists.
         OSError: It cannot be written.
     """
-    try:
-        fd = posix.open(path, _NEW, modes.file)
-    except FileNotFoundError:
-        make_folder(Path(path).parent, modes)
-        fd = posix.open(path, _NEW, modes.file)
+    fd = posix.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, modes.file)
     try:
         _write_all(fd, data)
     finally:
@@ -89,7 +84,11 @@ def replace_file(path: Path, data: bytes, modes: FileModes) -> FileVersion | Non
     folder, _, name = os.fspath(path).rpartition("/")
     temporary = f"{folder}/.{name}.{os.getpid()}.{next(_temporary_numbers)}.tmp"
     try:
-        write_new(temporary, data, modes)
+        try:
+            write_new(temporary, data, modes)
+        except FileNotFoundError:
+            make_folder(path.parent, modes)
+            write_new(temporary, data, modes)
         version = file_version(temporary)
         posix.replace(temporary, path)
     except BaseException:

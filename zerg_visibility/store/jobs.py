@@ -8,7 +8,7 @@ from pathlib import Path
 from zerg_visibility.forksafe import ForkSafe
 from zerg_visibility.store import layout
 from zerg_visibility.store.artifacts import read_id
-from zerg_visibility.store.files import FileModes, write_new
+from zerg_visibility.store.files import FileModes, make_folder, write_new
 from zerg_visibility.store.numbering import first_free
 from zerg_visibility.store.system import posix
 
@@ -72,7 +72,11 @@ class JobNumbers(ForkSafe):
             number = first_free(self._taken, number)
             path = layout.job_file(self._root, number)
             try:
-                write_new(path, data, self._modes)
+                try:
+                    write_new(path, data, self._modes)
+                except FileNotFoundError:
+                    make_folder(path.parent, self._modes)
+                    write_new(path, data, self._modes)
             except FileExistsError:
                 number += 1  # another process was quicker
                 continue
