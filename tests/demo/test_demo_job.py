@@ -263,6 +263,14 @@ def test_a_store_that_cannot_be_made_is_refused_in_one_line(tmp_path, screen):
         run_demo(tmp_path, root=tmp_path / "file" / "x", model=None, console=screen.console)
 
 
+def test_a_store_in_which_no_commis_can_be_stored_is_told_of(tmp_path, screen):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "commis").touch()
+
+    with pytest.raises(VisibilityError, match="none could be stored in "):
+        run_demo(tmp_path, root=tmp_path / "data", model=None, console=screen.console)
+
+
 def test_only_core_dependencies_are_imported():
     sources = (REPOSITORY / "zerg_visibility" / "demo").glob("*.py")
     imported = {

@@ -83,7 +83,8 @@ def run_demo(path: Path, *, root: Path, model: str | None, console: Console) -> 
             raise failure from error
     if not jobs:
         raise VisibilityError(
-            f"the model sent no commis; it said: {one_line(answer, 200) or 'nothing'}"
+            f"the model sent no commis, or none could be stored in {store.root}; "
+            f"it said: {one_line(answer, 200) or 'nothing'}"
         )
     report.end(answer, jobs)
 
