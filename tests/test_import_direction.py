@@ -49,12 +49,16 @@ MAY_IMPORT = {
     },
     "testing": {"clock", "records"},
     "demo": {
-        "callbacks", "clock", "commis", "commis_store", "errors", "read", "records", "redaction",
-        "secret_formats", "settings", "sinks", "store", "tools", "words",
+        "callbacks", "commis", "commis_store", "errors", "secret_formats", "settings", "sinks",
+        "store", "testing", "tools", "words",
+    },
+    "doctor": {
+        "callbacks", "commis", "commis_store", "errors", "read", "records", "settings", "status",
+        "store", "testing", "words",
     },
     "cli": {
-        "clock", "commis_store", "demo", "errors", "read", "records", "settings", "sinks", "status",
-        "store", "words",
+        "clock", "commis_store", "demo", "doctor", "errors", "read", "records", "settings",
+        "status", "store", "words",
     },
     "__init__": {"settings"},
     "__main__": {"cli"},
@@ -62,18 +66,17 @@ MAY_IMPORT = {
 
 # Who may import what is slow to load or belongs to one concern.
 FOREIGN = {
-    "langchain_core": {"callbacks", "commis", "tools", "testing", "demo"},
-    "langgraph": {"callbacks", "commis", "demo"},
-    "langsmith": {"demo"},
+    "langchain_core": {"callbacks", "commis", "tools", "testing", "demo", "doctor"},
+    "langgraph": {"callbacks", "commis", "demo", "doctor"},
+    "langsmith": {"demo", "doctor"},
     "opentelemetry": set(),  # taken from sys.modules, where a program has imported it
-    "pydantic": {"commis", "tools", "testing", "demo"},
+    "pydantic": {"commis", "tools", "testing"},
     "langchain_openai": {"demo"},
-    "openai": {"demo"},
     "rich": {"cli", "demo"},
-    "click": {"cli", "demo"},
+    "click": {"cli"},
 }
 
-EXTRAS = {"langchain_openai", "openai"}
+EXTRAS = {"langchain_openai"}
 
 
 def modules() -> dict[str, ast.Module]:
