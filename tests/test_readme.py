@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import zerg_visibility
-from tests.langgraph import compatibility
-from tests.langgraph.table import TABLE
+from tests.scenarios import compatibility
+from tests.scenarios.table import TABLE
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -57,7 +57,7 @@ def test_all_examples_run_one_after_another(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("2 ['__start__', 'model', 'tools']\n")
+    assert done.stdout.endswith("3 ['__start__', 'model', 'tools']\n")
 
 
 def without_numbers(text: str) -> str:

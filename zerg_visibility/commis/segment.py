@@ -98,18 +98,21 @@ class Segment:
         self._guarded("write a commis's metadata.json", live.begin_segment, turn, run, first)
         self._context = ActiveSegment(
             commis_id=live.commis_id,
-            name=live.metadata.name,
             attempt=live.attempts,
             span_id=span_id,
             root=root,
             run_log=live.run_log,
             owner=handler.tracker,
+            name=live.metadata.name,
+            parent_span_id=parent_span_id,
         )
         self.active = InsideCommis(self._context, handler)
         """Marks what runs inside as this commis's; nothing leaks out between two steps."""
         # Last, so that our own files are not counted as the commis's work.
         self._start_ns = handler.clock.monotonic_ns()
         self._start_us = start_us + (self._start_ns - begun_ns) // 1000
+        self._context.start_us = self._start_us
+        self._context.job_id = live.metadata.job_id
 
     @property
     def metadata(self) -> CommisMetadata:
