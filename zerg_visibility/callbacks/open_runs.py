@@ -111,12 +111,7 @@ class OpenRuns(ForkSafe):
                 continue  # another thread has begun or ended a run in between
 
     def sweep_chains(self, root: RootRun, is_at_work: Callable[[OpenRun], bool]) -> None:
-        """Take out the chain runs that a root left behind; LangChain did not report their end.
-
-        Args:
-            root: The root run, which has ended.
-            is_at_work: Whether a run belongs to a commis that has not ended yet.
-        """
+        """Take out the chain runs that a root left behind; LangChain did not report their end."""
         for run_id in list(root.chains):
             entry = self._entries.get(run_id)
             if entry is None or not is_at_work(entry):
@@ -128,9 +123,7 @@ class OpenRuns(ForkSafe):
     def _forget(self, full: dict[RunId, OpenRun]) -> None:
         """Keep what ended lately, and let go of what ended before that.
 
-        Args:
-            full: What ended lately. Of several threads that see it full, only one may do this, or
-                the next would let go of it.
+        Of several threads that see it full, only one may do this, or the next would let go of it.
         """
         fresh: dict[RunId, OpenRun] = {}
         with self._lock:

@@ -295,9 +295,7 @@ class Tracker(ForkSafe):
     ) -> tuple[RootRun, str, ActiveSegment | None] | None:
         """Give the root run, span and commis that a commis is started in; None if nothing is known.
 
-        Args:
-            parent_run_id: The run that starts the commis, as its config's callbacks name it. In a
-                tool that is the tool's caller, where LangChain's own context names the tool.
+        In a tool, its config's callbacks name the tool's caller; LangChain's context the tool.
         """
         parent = self._find(ambient_run_id(), parent_run_id)
         if parent is None:
@@ -327,13 +325,9 @@ class Tracker(ForkSafe):
     def end_commis(
         self, commis: ActiveSegment, reason: str, record: CommisRunRecord, outer: RunLog | None
     ) -> None:
-        """Close what a commis left open, and record its segment.
+        """Close what a commis left open, cancelled or timed out, and record its segment.
 
-        Args:
-            commis: The segment that ended.
-            reason: Why calls that are still open stopped: "cancelled" or "timeout".
-            record: The segment as a record.
-            outer: The run_log of the commis that started it; None if the concierge did.
+        Its record goes to the log of the commis that started it; None if the concierge did.
         """
         survived = record.status in {"success", "interrupted"}
         for call in list(commis.open_calls):

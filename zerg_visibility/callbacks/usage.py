@@ -66,12 +66,7 @@ class Answer(NamedTuple):
 
 
 def read_answer(response: Any) -> Answer:
-    """Read a model's answer.
-
-    Args:
-        response: An LLMResult, possibly of a call that failed half-way; anything else gives an
-            empty answer.
-    """
+    """Read an LLMResult, possibly of a call that failed half-way; else the answer is empty."""
     if not isinstance(response, LLMResult):
         return Answer()
     llm_output = _mapping(response.llm_output)
@@ -108,10 +103,6 @@ def see_usage(seen: SeenUsage | None, usage: Any) -> SeenUsage:
 
     Chunks should tell what is new, to be added up. Some servers tell all so far with each of them,
     or the same at the end twice; the tokens of the prompt, which cannot be new again, give it away.
-
-    Args:
-        seen: What the chunks before it told.
-        usage: The chunk's own.
     """
     if seen is None:
         return SeenUsage(_mapping(usage))

@@ -82,12 +82,7 @@ class KeyValueFormatter(logging.Formatter):
         return " ".join(parts)
 
     def line(self, created: float, record: Record) -> str:
-        """Write one of our records as `format` writes the log record that is made of it.
-
-        Args:
-            created: When it is logged, in seconds since 1970.
-            record: The record.
-        """
+        """Write one of our records as `format` writes the log record that is made of it."""
         parts = self._beginning(created, "INFO", record.logged_as)
         _add_fields(parts, *logged(record))
         parts.append(f"event={record.logged_as}")
