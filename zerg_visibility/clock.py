@@ -96,3 +96,12 @@ def parse_us(text: str) -> int:
 def format_for_name(us: int) -> str:
     """Write microseconds since 1970 as the UTC prefix of a commis id: 2025-12-15T04-08-08."""
     return (_EPOCH + timedelta(microseconds=us)).strftime("%Y-%m-%dT%H-%M-%S")
+
+
+def moment_in_name(own_id: str) -> int | None:
+    """Read the prefix of a commis id or concierge id as microseconds since 1970, if it is one."""
+    day, _, clock = own_id[:19].partition("T")
+    try:
+        return parse_us(f"{day}T{clock.replace('-', ':')}")
+    except ValueError:
+        return None

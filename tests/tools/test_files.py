@@ -6,9 +6,9 @@ import tracemalloc
 
 import pytest
 from langchain_core.tools import ToolException
+from zerg_visibility.read.excerpt import excerpt
 
 from tests.tools.conftest import Desk
-from zerg_visibility.tools.excerpt import excerpt
 
 FILES = "Files: metadata.json, result.txt, tool_calls/001_ls.txt."
 

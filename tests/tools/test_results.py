@@ -10,7 +10,7 @@ from zerg_visibility.read.timeline import timeline
 from zerg_visibility.store.metadata import CommisMetadata, CommisTotals
 from zerg_visibility.store.reading import LinesRead, OpenCalls
 from zerg_visibility.store.runs import SegmentRun
-from zerg_visibility.tools.results import describe_last_event, render_result
+from zerg_visibility.read.result import describe_last_event, render_result
 
 COMMIS_ID = "2025-12-15T04-08-08_calculate-7-6"
 HEADER = f"Result from commis job 123 (commis {COMMIS_ID}):\n\n"

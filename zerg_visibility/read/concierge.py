@@ -1,0 +1,186 @@
+"""One root run of a concierge as it stands: what it did itself, and the commis that it started."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import cached_property
+from typing import Any, Self
+
+from zerg_visibility.clock import moment_in_name
+from zerg_visibility.errors import CommisNotFoundError, RunNotFoundError
+from zerg_visibility.read.commis import Commis
+from zerg_visibility.read.run import RunFiles
+from zerg_visibility.read.tables import html_table
+from zerg_visibility.records.runs import ConciergeRunRecord
+from zerg_visibility.records.started import CallStarted
+from zerg_visibility.store.directory import StoreDirectory
+from zerg_visibility.store.layout import concierge_dir, is_own_id
+from zerg_visibility.store.liveness import ProcessMark
+from zerg_visibility.store.metadata import CommisMetadata, CommisTotals, DescendantTotals
+from zerg_visibility.words import counted, duration, one_line
+
+COMMIS_READ = 1000
+"""So many commis of one run are read for their sums."""
+
+
+class Concierge(RunFiles):
+    """One root run of a concierge as it stood when it was read; each of its files is read once.
+
+    Args:
+        store: Where it lies.
+        concierge_id: The name of its directory.
+        now_us: Microseconds since 1970: up to when a running one runs; now if not given.
+    """
+
+    def __init__(self, store: StoreDirectory, concierge_id: str, now_us: int | None = None) -> None:
+        super().__init__(concierge_dir(store.root, concierge_id), now_us)
+        self.concierge_id = concierge_id
+        self._store = store
+
+    @classmethod
+    def find(cls, store: StoreDirectory, concierge_id: str) -> Self:
+        """Find a run by its concierge id.
+
+        Raises:
+            RunNotFoundError: There is none.
+        """
+        if not (is_own_id(concierge_id) and concierge_dir(store.root, concierge_id).is_dir()):
+            raise RunNotFoundError(f"no concierge run {concierge_id[:80]!r} in {store.root}")
+        return cls(store, concierge_id)
+
+    def __repr__(self) -> str:
+        calls = counted(self.totals.llm_calls + self.totals.tool_calls, "call")
+        took = "" if self.at_work_ms is None else f", {duration(self.at_work_ms)}"
+        started = f", {len(self.children):,} commis" if self.children else ""
+        return f"<Concierge {self.concierge_id}: {self.status}{took}, {calls}{started}>"
+
+    def _repr_html_(self) -> str:
+        totals = self.totals
+        rows = [
+            ("concierge", self.concierge_id),
+            ("status", self.status),
+            ("name", one_line(self.name, 100)),
+            ("time", "not known" if self.at_work_ms is None else duration(self.at_work_ms)),
+            ("calls", f"{totals.llm_calls:,} of models, {totals.tool_calls:,} of tools"),
+            ("tokens", f"{totals.total_tokens:,}"),
+            ("commis", f"{len(self.children):,}"),
+            *([("error", one_line(self.error, 300))] if self.error else []),
+        ]
+        return html_table((), rows)
+
+    @cached_property
+    def run(self) -> ConciergeRunRecord | None:
+        """The record of the run as a whole; None if it has not ended, or could not say so."""
+        lines = self._lines[1].items
+        return next((one for one in reversed(lines) if isinstance(one, ConciergeRunRecord)), None)
+
+    @cached_property
+    def begun(self) -> CallStarted | None:
+        """The line that says that it began; None if it could not be written."""
+        runs = (start for start in self.starts if start.event == ConciergeRunRecord.event)
+        return next(runs, None)
+
+    @cached_property
+    def status(self) -> str:
+        """How it ended; else `running`, or `lost` if its process is gone or not named."""
+        if self.run is not None:
+            return self.run.status
+        begun = self.begun
+        if begun is None or begun.pid is None or begun.host is None:
+            return "lost"
+        mark = ProcessMark(pid=begun.pid, pid_started=begun.pid_started, host=begun.host)
+        return "lost" if mark.is_gone() else "running"
+
+    @property
+    def name(self) -> str:
+        """What its graph is called."""
+        source = self.run or self.begun
+        return "concierge" if source is None else source.name
+
+    @property
+    def error(self) -> str | None:
+        """Why it failed, on one line."""
+        return None if self.run is None else self.run.error
+
+    @property
+    def trace_id(self) -> str | None:
+        """32 hex digits of its trace, where they are known."""
+        sources = (self.run, self.begun, *self.records.items[:1])
+        return next((one.trace_id for one in sources if one is not None and one.trace_id), None)
+
+    @property
+    def thread_id(self) -> str | None:
+        """The LangGraph thread, where there is one."""
+        source = self.run or self.begun
+        return None if source is None else source.thread_id
+
+    @property
+    def at_work_ms(self) -> int | None:
+        """Milliseconds it took, or has taken so far."""
+        return max(0, self.until_us - self.start_us) // 1000
+
+    @cached_property
+    def until_us(self) -> int:
+        """When it ended, or how far it is known to have run; microseconds since 1970."""
+        if self.run is not None:
+            return self.run.end_us
+        return self.now_us if self.status == "running" else self.sign_of_life_us or self.start_us
+
+    @cached_property
+    def start_us(self) -> int:
+        """When it began, in microseconds since 1970."""
+        source = self.run or self.begun
+        if source is not None:
+            return source.start_us
+        return moment_in_name(self.concierge_id) or self.now_us
+
+    @property
+    def totals(self) -> CommisTotals:
+        """Sums over its own calls, without those of its commis."""
+        return self.timeline.totals
+
+    @cached_property
+    def commis(self) -> tuple[CommisMetadata, ...]:
+        """The first 1,000 of the commis that it started, as they stand now."""
+        return tuple(
+            found
+            for child in self.children[:COMMIS_READ]
+            if (found := self._known(child.commis_id))
+        )
+
+    def _known(self, commis_id: str | None) -> CommisMetadata | None:
+        try:
+            return Commis.find(self._store, commis_id or "").metadata
+        except CommisNotFoundError:  # pruned, or no id of ours
+            return None
+
+    @property
+    def descendants(self) -> DescendantTotals | None:
+        """Sums over its commis and those below them; None if there are none."""
+        if not self.commis:
+            return None
+        below = [one.descendants or DescendantTotals() for one in self.commis]
+        own = [one.totals for one in self.commis]
+        totals: list[CommisTotals | DescendantTotals] = [*own, *below]
+        costs = [one.cost_usd for one in totals if one.cost_usd is not None]
+        return DescendantTotals(
+            jobs=len(self.commis) + sum(one.jobs for one in below),
+            llm_calls=sum(one.llm_calls for one in totals),
+            tool_calls=sum(one.tool_calls for one in totals),
+            total_tokens=sum(one.total_tokens for one in totals),
+            cost_usd=sum(costs) if costs else None,
+            unpriced_calls=sum(one.unpriced_calls for one in totals),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON object of `zerg-visibility show CONCIERGE_ID --json`."""
+        return {**self.summary(), "commis": [one.to_dict() for one in self.commis],
+                **super().to_dict()}  # fmt: skip
+
+    def summary(self) -> dict[str, Any]:
+        """Give the JSON object of `zerg-visibility list --runs --json`."""
+        run = {} if self.run is None else self.run.to_dict()
+        begun = {} if self.begun is None else self.begun.to_dict()
+        known = {"concierge_id": self.concierge_id, **begun, **run}
+        return {**known, "status": self.status, "duration_ms": self.at_work_ms,
+                "totals": asdict(self.totals), "commis_started": len(self.children)}  # fmt: skip
