@@ -26,8 +26,13 @@ if TYPE_CHECKING:
     from zerg_visibility.errors import FileNotInCommisError as FileNotInCommisError
     from zerg_visibility.errors import MetadataUnreadableError as MetadataUnreadableError
     from zerg_visibility.errors import MissingExtraError as MissingExtraError
+    from zerg_visibility.errors import RunNotFoundError as RunNotFoundError
     from zerg_visibility.errors import StoreError as StoreError
     from zerg_visibility.errors import VisibilityError as VisibilityError
+    from zerg_visibility.read.commis import Commis as Commis
+    from zerg_visibility.read.concierge import Concierge as Concierge
+    from zerg_visibility.read.trace import Span as Span
+    from zerg_visibility.read.trace import Trace as Trace
     from zerg_visibility.records.calls import LLMCallRecord as LLMCallRecord
     from zerg_visibility.records.calls import ToolCallRecord as ToolCallRecord
     from zerg_visibility.records.codec import Record as Record
@@ -45,11 +50,13 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "CONCIERGE_PROMPT": "tools.toolkit",
+    "Commis": "read.commis",
     "CommisMetadata": "store.metadata",
     "CommisNotFoundError": "errors",
     "CommisRunRecord": "records.runs",
     "CommisStore": "commis_store",
     "CommisTotals": "store.metadata",
+    "Concierge": "read.concierge",
     "ConciergeRunRecord": "records.runs",
     "ConciergeToolkit": "tools.toolkit",
     "ConfigurationError": "errors",
@@ -61,9 +68,12 @@ _HOMES = {
     "MetadataUnreadableError": "errors",
     "MissingExtraError": "errors",
     "Record": "records.codec",
+    "RunNotFoundError": "errors",
     "Sink": "sinks.base",
+    "Span": "read.trace",
     "StoreError": "errors",
     "ToolCallRecord": "records.calls",
+    "Trace": "read.trace",
     "VisibilityCallbackHandler": "callbacks.handler",
     "VisibilityError": "errors",
     "configure_logging": "sinks.logfile",

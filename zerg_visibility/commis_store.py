@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import groupby
 from typing import BinaryIO
 
 from zerg_visibility.clock import format_for_name
@@ -145,11 +146,17 @@ class CommisStore(StoreDirectory):
         """
         headings = ("concierge", "status", "duration", "name", "llm", "tool", "commis")
         return Recent(
-            lambda: (Concierge(self, name) for name in self._names(layout.CONCIERGE, since)),
+            lambda: self._concierges(since),
             headings,
             _concierge_row,
             "concierge runs",
         )
+
+    def _concierges(self, since: datetime | int | None) -> Iterator[Concierge]:
+        for _, names in groupby(self._names(layout.CONCIERGE, since), key=lambda name: name[:19]):
+            runs = [Concierge(self, name) for name in names]
+            # Names tell the second, and only where several share one are they read for the order.
+            yield from runs if len(runs) == 1 else sorted(runs, key=lambda run: -run.start_us)
 
     def commis_ids(self, since: datetime | int | None = None) -> list[str]:
         """Name the commis that there are, the latest first, without reading any.

@@ -18,6 +18,7 @@ from zerg_visibility.status import UNENDED
 from zerg_visibility.store.directory import StoreDirectory
 from zerg_visibility.store.layout import TRACES
 from zerg_visibility.store.system import posix
+from zerg_visibility.words import counted
 
 COMMIS_MAX = 2000
 """So many commis of one trace are read."""
@@ -86,8 +87,8 @@ class Trace:
 
     def __repr__(self) -> str:
         return (
-            f"<Trace {self.trace_id}: {len(self.concierges):,} concierge runs, "
-            f"{len(self.commis):,} commis, {len(self.spans):,} spans>"
+            f"<Trace {self.trace_id}: {counted(len(self.concierges), 'concierge run')}, "
+            f"{len(self.commis):,} commis, {counted(len(self.spans), 'span')}>"
         )
 
     @classmethod
