@@ -243,7 +243,8 @@ def _below(run: Commis | Concierge, room: int | None) -> Iterator[Text]:
     below = run.written.descendants if isinstance(run, Commis) else run.descendants
     named = names(run.children, below.jobs if below else None)
     used = f"; with them {sums(below, run.timeline.totals)}" if below else ""
-    yield from _long_field("child jobs", clean(named + used), room)
+    what = "child jobs" if isinstance(run, Commis) else "commis"
+    yield from _long_field(what, clean(named + used), room)
 
 
 def _share(name: str, part_us: int, whole_us: int) -> Text:
