@@ -10,6 +10,7 @@ from tests.cli.samples import SECOND, append, llm, run, start, tool
 from tests.processes import python, running
 from zerg_visibility import Commis, CommisNotFoundError, CommisStore
 from zerg_visibility.clock import format_us
+from zerg_visibility.records.started import CallStarted
 
 
 def test_it_is_found_by_job_and_by_commis_id(store, make):
@@ -60,19 +61,18 @@ def test_it_stays_as_it_was_when_it_was_read(store, make, alive):
 
 
 @pytest.mark.parametrize(
-    ("status", "expected"),
+    ("status", "in_flight", "waiting", "stopped", "child"),
     [
-        ("running", {"in_flight": ["late"], "stopped": ["early"], "running_commis": ["child"]}),
-        ("dead", {"in_flight": ["late"], "stopped": ["early"], "running_commis": ["child"]}),
-        ("interrupted", {"waiting": ["late"], "stopped": ["early", "child"]}),
-        *(
-            (status, {"stopped": ["early", "late", "child"]})
-            for status in ("success", "failed", "timeout", "of_a_newer_version")
-        ),
+        ("running", ["late"], [], ["early"], "running"),
+        ("dead", ["late"], [], ["early"], "lost"),
+        ("interrupted", [], ["late"], ["early"], "waiting"),
+        ("success", [], [], ["early", "late"], "stopped"),
+        ("failed", [], [], ["early", "late"], "stopped"),
+        ("of_a_newer_version", [], [], ["early", "late"], "stopped"),
     ],
 )
 def test_what_has_no_record_is_told_apart_by_how_the_commis_stands(
-    store, make, dead, status, expected
+    store, make, dead, status, in_flight, waiting, stopped, child
 ):
     standing = dead if status == "dead" else {"status": status}
     make(
@@ -81,15 +81,24 @@ def test_what_has_no_record_is_told_apart_by_how_the_commis_stands(
             start(t, "llm_call", "ended", "e" * 16),
             start(t + 5 * SECOND, "tool_call", "early", "c" * 16),
             start(t + 7 * SECOND, "tool_call", "late", "d" * 16),
-            start(t + 8 * SECOND, "commis_run", "child", "f" * 16),
+            CallStarted(
+                event="commis_run",
+                name="child",
+                span_id="f" * 16,
+                start_us=t + 8 * SECOND,
+                commis_id="2025-12-15T04-08-08_x",
+            ),
         ],
         segment_started_at=format_us(make.begun_us + 6 * SECOND),
         **standing,
     )
     found = store.commis(1)
-    kinds = ("in_flight", "running_commis", "waiting", "stopped")
-    names = {kind: [start.name for start in getattr(found, kind)] for kind in kinds}
-    assert {kind: calls for kind, calls in names.items() if calls} == expected
+    names = [
+        [start.name for start in starts]
+        for starts in (found.in_flight, found.waiting, found.stopped)
+    ]
+    assert names == [in_flight, waiting, stopped]
+    assert [(one.name, one.status) for one in found.children] == [("child", child)]
     assert store.calls_in_flight(1) == found.in_flight
 
 
@@ -141,9 +150,7 @@ def test_a_name_of_a_question_mark_is_a_name(store, make):
 def test_it_shows_itself(store, make):
     make("<b>Calculate</b>", lambda t: [llm(t, 1000), tool(t + SECOND, 500)], name="a & b")
     found = store.commis(1)
-    assert repr(found) == (
-        f"<Commis commis job 1 (commis {found.commis_id}): success, 1.5s, 2 calls>"
-    )
+    assert repr(found) == (f"<commis job 1 (commis {found.commis_id}): success, 1.5s, 2 calls>")
     html = found._repr_html_()
     assert "<tr><th>name</th><td>a &amp; b</td></tr>" in html
     assert "&lt;b&gt;Calculate" in html

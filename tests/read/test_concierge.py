@@ -71,7 +71,7 @@ def test_a_real_run_tells_its_calls_and_its_commis(store):
     assert found.trace_id == store.metadata(1).trace_id
     assert found.run is not None
     assert found.at_work_ms == found.run.duration_ms
-    assert repr(found).startswith(f"<Concierge {found.concierge_id}: success, ")
+    assert repr(found).startswith(f"<concierge run {found.concierge_id}: success, ")
     assert repr(found).endswith("3 calls, 1 commis>")
     assert "<tr><th>commis</th><td>1</td></tr>" in found._repr_html_()
     shown = found.to_dict()

@@ -9,7 +9,6 @@ from typing import Any, Self
 from zerg_visibility.clock import parse_us
 from zerg_visibility.errors import FileNotInCommisError, MetadataUnreadableError
 from zerg_visibility.read.run import RunFiles
-from zerg_visibility.read.tables import html_table
 from zerg_visibility.records.codec import Record
 from zerg_visibility.status import UNENDED
 from zerg_visibility.store.artifacts import read_artifact
@@ -24,7 +23,6 @@ from zerg_visibility.store.reading import (
 )
 from zerg_visibility.store.runs import SegmentRun
 from zerg_visibility.store.unreadable import stub
-from zerg_visibility.words import counted, duration, one_line
 
 
 def metadata_or_stub(
@@ -63,8 +61,12 @@ class Commis(RunFiles):
     def __init__(
         self, store: StoreDirectory, written: CommisMetadata, now_us: int | None = None
     ) -> None:
-        super().__init__(store.folder(written.commis_id), now_us)
+        label = commis_label(written.job_id, written.commis_id)
+        super().__init__(label, store.folder(written.commis_id), now_us)
         self.written = written  # of one at work, without its totals up to now
+        self.commis_id = written.commis_id
+        self.job_id = written.job_id
+        self.segments = written.segments
 
     @classmethod
     def find(cls, store: StoreDirectory, job: str | int) -> Self:
@@ -77,43 +79,10 @@ class Commis(RunFiles):
         commis_id = store.find(job)
         return cls(store, metadata_or_stub(store, commis_id, job_number(job)))
 
-    def __repr__(self) -> str:
-        known = self.metadata
-        calls = counted(known.totals.llm_calls + known.totals.tool_calls, "call")
-        took = "" if self.at_work_ms is None else f", {duration(self.at_work_ms)}"
-        return f"<Commis {self.label}: {known.status}{took}, {calls}>"
-
-    def _repr_html_(self) -> str:
-        known, times = self.metadata, self.timeline
-        took = "not known" if self.at_work_ms is None else duration(self.at_work_ms)
-        rows = [
-            ("commis", known.commis_id),
-            ("job", str(known.job_id or "-")),
-            ("status", known.status),
-            ("name", one_line(known.name, 100)),
-            ("task", one_line(known.task, 300)),
-            ("time", took),
-            ("LLM", f"{duration(times.llm_ms)} in {counted(known.totals.llm_calls, 'call')}"),
-            ("tools", f"{duration(times.tool_ms)} in {counted(known.totals.tool_calls, 'call')}"),
-            ("tokens", f"{known.totals.total_tokens:,}"),
-            *([("error", one_line(known.error, 300))] if known.error else []),
-        ]
-        return html_table((), rows)
-
-    @property
-    def commis_id(self) -> str:
-        """The name of its directory."""
-        return self.written.commis_id
-
-    @property
-    def job_id(self) -> int | None:
-        """Its number; None if it has none, or none that can be read."""
-        return self.written.job_id
-
-    @property
-    def label(self) -> str:
-        """How answers call it: `commis job 7 (commis 2025-12-15T04-08-08_calculate-7-6)`."""
-        return commis_label(self.job_id, self.commis_id)
+    def _facts(self) -> dict[str, str | None]:
+        known = self.written
+        return {"commis id": known.commis_id, "job": str(known.job_id or "-"), "name": known.name,
+                "task": known.task, "error": known.error}  # fmt: skip
 
     @property
     def status(self) -> str:
@@ -146,11 +115,6 @@ class Commis(RunFiles):
             return None
 
     @property
-    def segments(self) -> int:
-        """Its stretches of work."""
-        return self.written.segments
-
-    @property
     def at_work_ms(self) -> int | None:
         """Milliseconds at work, or passed if it has not ended; None if not known."""
         return self.written.worked_ms(self.until_us)
@@ -168,13 +132,13 @@ class Commis(RunFiles):
     @cached_property
     def start_us(self) -> int:
         """When it began, in microseconds since 1970."""
-        moments = [record.start_us for record in self.records]
-        moments += [start.start_us for start in self.starts]
-        if self.written.started_us is not None:
-            moments.append(self.written.started_us)
-        return min(moments, default=self.until_us)
+        moments = [one.start_us for one in (*self.records, *self.starts)]
+        known_us = self.written.started_us
+        return min(moments if known_us is None else [*moments, known_us], default=self.until_us)
 
-    def _latest_segment_us(self) -> int | None:
+    @property
+    def latest_segment_us(self) -> int | None:
+        """When its latest segment began."""
         return self.written.segment_started_us
 
     def segment_at(self, moment_us: int) -> SegmentRun | None:

@@ -10,14 +10,12 @@ from zerg_visibility.clock import moment_in_name
 from zerg_visibility.errors import CommisNotFoundError, RunNotFoundError
 from zerg_visibility.read.commis import Commis
 from zerg_visibility.read.run import RunFiles
-from zerg_visibility.read.tables import html_table
 from zerg_visibility.records.runs import ConciergeRunRecord
 from zerg_visibility.records.started import CallStarted
 from zerg_visibility.store.directory import StoreDirectory
 from zerg_visibility.store.layout import concierge_dir, is_own_id
 from zerg_visibility.store.liveness import ProcessMark
 from zerg_visibility.store.metadata import CommisMetadata, CommisTotals, DescendantTotals
-from zerg_visibility.words import counted, duration, one_line
 
 COMMIS_READ = 1000
 """So many commis of one run are read for their sums."""
@@ -33,7 +31,8 @@ class Concierge(RunFiles):
     """
 
     def __init__(self, store: StoreDirectory, concierge_id: str, now_us: int | None = None) -> None:
-        super().__init__(concierge_dir(store.root, concierge_id), now_us)
+        folder = concierge_dir(store.root, concierge_id)
+        super().__init__(f"concierge run {concierge_id}", folder, now_us)
         self.concierge_id = concierge_id
         self._store = store
 
@@ -48,25 +47,9 @@ class Concierge(RunFiles):
             raise RunNotFoundError(f"no concierge run {concierge_id[:80]!r} in {store.root}")
         return cls(store, concierge_id)
 
-    def __repr__(self) -> str:
-        calls = counted(self.totals.llm_calls + self.totals.tool_calls, "call")
-        took = "" if self.at_work_ms is None else f", {duration(self.at_work_ms)}"
-        started = f", {len(self.children):,} commis" if self.children else ""
-        return f"<Concierge {self.concierge_id}: {self.status}{took}, {calls}{started}>"
-
-    def _repr_html_(self) -> str:
-        totals = self.totals
-        rows = [
-            ("concierge", self.concierge_id),
-            ("status", self.status),
-            ("name", one_line(self.name, 100)),
-            ("time", "not known" if self.at_work_ms is None else duration(self.at_work_ms)),
-            ("calls", f"{totals.llm_calls:,} of models, {totals.tool_calls:,} of tools"),
-            ("tokens", f"{totals.total_tokens:,}"),
-            ("commis", f"{len(self.children):,}"),
-            *([("error", one_line(self.error, 300))] if self.error else []),
-        ]
-        return html_table((), rows)
+    def _facts(self) -> dict[str, str | None]:
+        return {"concierge id": self.concierge_id, "name": self.name, "thread": self.thread_id,
+                "error": self.error}  # fmt: skip
 
     @cached_property
     def run(self) -> ConciergeRunRecord | None:
@@ -159,18 +142,7 @@ class Concierge(RunFiles):
         """Sums over its commis and those below them; None if there are none."""
         if not self.commis:
             return None
-        below = [one.descendants or DescendantTotals() for one in self.commis]
-        own = [one.totals for one in self.commis]
-        totals: list[CommisTotals | DescendantTotals] = [*own, *below]
-        costs = [one.cost_usd for one in totals if one.cost_usd is not None]
-        return DescendantTotals(
-            jobs=len(self.commis) + sum(one.jobs for one in below),
-            llm_calls=sum(one.llm_calls for one in totals),
-            tool_calls=sum(one.tool_calls for one in totals),
-            total_tokens=sum(one.total_tokens for one in totals),
-            cost_usd=sum(costs) if costs else None,
-            unpriced_calls=sum(one.unpriced_calls for one in totals),
-        )
+        return DescendantTotals.sum_of(DescendantTotals.of(one) for one in self.commis)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON object of `zerg-visibility show CONCIERGE_ID --json`."""

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from zerg_visibility.clock import SYSTEM_CLOCK
+from zerg_visibility.read.tables import html_table
 from zerg_visibility.read.timeline import Timeline, timeline
 from zerg_visibility.records.codec import AnyRecord, Record
 from zerg_visibility.records.runs import CommisRunRecord, ConciergeRunRecord
 from zerg_visibility.records.started import CallStarted
-from zerg_visibility.status import UNENDED
 from zerg_visibility.store.artifacts import list_artifacts
 from zerg_visibility.store.layout import METRICS, STARTED
 from zerg_visibility.store.reading import (
@@ -25,6 +25,11 @@ from zerg_visibility.store.reading import (
     without_root_runs,
 )
 from zerg_visibility.store.system import posix
+from zerg_visibility.words import counted, duration, one_line
+
+Unended: TypeAlias = Literal["open", "waiting", "stopped"]
+"""What became of what has no record: it goes on (or did when its process went), it waits for a
+human, or it ended with the segment that it began in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +37,13 @@ class Child:
     """A commis that a run started, as that run's own files tell it.
 
     Args:
-        commis_id: Its id, which anything may stand for; None if the line names none.
+        commis_id: Its id, for which anything may stand there.
         job_id: Its number.
         name: Its name.
         status: How its latest segment that this run knows of ended, or how it stands.
     """
 
-    commis_id: str | None
+    commis_id: str
     job_id: int | None
     name: str
     status: str
@@ -48,20 +53,49 @@ class RunFiles(ABC):
     """One run as it stands at one moment; each of its files is read once, when it is asked for.
 
     Args:
+        label: How it is called in a sentence.
         folder: Its directory.
         now_us: Microseconds since 1970: up to when a running one runs; now if not given.
     """
 
-    def __init__(self, folder: Path, now_us: int | None = None) -> None:
+    segments = 1
+    """Its stretches of work."""
+
+    def __init__(self, label: str, folder: Path, now_us: int | None) -> None:
+        self.label = label
         self.folder = folder
         self.now_us = SYSTEM_CLOCK.wall_us() if now_us is None else now_us
 
+    def __repr__(self) -> str:
+        took = "" if self.at_work_ms is None else f", {duration(self.at_work_ms)}"
+        started = f", {len(self.children):,} commis" if self.children else ""
+        calls = counted(len(self.timeline.calls), "call")
+        return f"<{self.label}: {self.status}{took}, {calls}{started}>"
+
+    def _repr_html_(self) -> str:
+        times, totals = self.timeline, self.timeline.totals
+        took = "not known" if self.at_work_ms is None else duration(self.at_work_ms)
+        facts = {
+            **{name: one_line(value, 300) for name, value in self._facts().items() if value},
+            "status": self.status,
+            "time": took,
+            "LLM": f"{duration(times.llm_ms)} in {counted(totals.llm_calls, 'call')}",
+            "tools": f"{duration(times.tool_ms)} in {counted(totals.tool_calls, 'call')}",
+            "tokens": f"{totals.all_tokens:,}",
+            "commis": f"{len(self.children):,}",
+        }
+        return html_table((), tuple(facts.items()))
+
     # -- what each kind of run says of itself ----------------------------------------------------
+
+    @abstractmethod
+    def _facts(self) -> dict[str, str | None]:
+        """What it is, for a table."""
 
     @property
     @abstractmethod
     def status(self) -> str:
-        """How it stands."""
+        """How it stands; `lost` if its process is gone."""
 
     @property
     @abstractmethod
@@ -79,17 +113,13 @@ class RunFiles(ABC):
         """Milliseconds at work, or passed if it has not ended; None if not known."""
 
     @property
-    def segments(self) -> int:
-        """Its stretches of work."""
-        return 1
-
-    def _latest_segment_us(self) -> int | None:
-        """When its latest stretch of work began."""
+    def latest_segment_us(self) -> int | None:
+        """When its latest stretch of work began; None if not known, or if it has but one."""
         return None
 
     def segment_end_us(self, moment_us: int) -> int | None:  # noqa: ARG002
         """When the stretch of work ended in which something began at a moment; None if unknown."""
-        return None if self.status in UNENDED else self.until_us
+        return self.until_us
 
     # -- what is read ----------------------------------------------------------------------------
 
@@ -108,7 +138,7 @@ class RunFiles(ABC):
         """Its LLM calls, tool calls and the commis that it started, in the order of their ends."""
         return without_root_runs(self._lines[1])
 
-    @cached_property
+    @property
     def starts(self) -> LinesRead[CallStarted]:
         """What has begun in it, ended or not."""
         return self._lines[0]
@@ -132,55 +162,42 @@ class RunFiles(ABC):
     # -- what follows from it --------------------------------------------------------------------
 
     @cached_property
-    def _unrecorded(self) -> tuple[CallStarted, ...]:
+    def unrecorded(self) -> tuple[tuple[Unended, CallStarted], ...]:
+        """What has begun and has no record: calls and commis, each with what became of it."""
         recorded = {record.span_id for record in self.records}
+        since_us = self.latest_segment_us or 0
+        standing: dict[str, Unended] = {"running": "open", "lost": "open", "interrupted": "waiting"}
+        latest: Unended = standing.get(self.status, "stopped")
         return tuple(
-            start
+            (latest if start.start_us >= since_us else "stopped", start)
             for start in self.starts
             if start.span_id not in recorded and start.event != ConciergeRunRecord.event
         )
 
-    def _of_latest_segment(self, *, latest: bool, commis: bool) -> tuple[CallStarted, ...]:
-        since_us = self._latest_segment_us() or 0
-        return tuple(
-            start
-            for start in self._unrecorded
-            if (start.start_us >= since_us) is latest
-            and (start.event == CommisRunRecord.event) is commis
-        )
+    def _calls(self, what: Unended) -> tuple[CallStarted, ...]:
+        commis = CommisRunRecord.event
+        return tuple(one for word, one in self.unrecorded if word == what and one.event != commis)
 
     @property
     def in_flight(self) -> tuple[CallStarted, ...]:
         """Calls without an end: what it is doing, or was when its process went."""
-        return self._of_latest_segment(latest=True, commis=False) if self._is_unended else ()
-
-    @property
-    def running_commis(self) -> tuple[CallStarted, ...]:
-        """The same of the commis that it started."""
-        return self._of_latest_segment(latest=True, commis=True) if self._is_unended else ()
+        return self._calls("open")
 
     @property
     def waiting(self) -> tuple[CallStarted, ...]:
         """Calls in which it asked a human, if it waits for one."""
-        is_waiting = self.status == "interrupted"
-        return self._of_latest_segment(latest=True, commis=False) if is_waiting else ()
+        return self._calls("waiting")
 
     @property
     def stopped(self) -> tuple[CallStarted, ...]:
-        """What has no end of its own, of segments that have ended: each ended with its segment."""
-        others = {start.span_id for start in self.in_flight + self.running_commis + self.waiting}
-        return tuple(start for start in self._unrecorded if start.span_id not in others)
-
-    @property
-    def _is_unended(self) -> bool:
-        return self.status in UNENDED
+        """Calls without a record of segments that have ended: each ended with its segment."""
+        return self._calls("stopped")
 
     @cached_property
     def timeline(self) -> Timeline:
         """Where its time went."""
-        until_us = self.until_us
         unended = [
-            (start.start_us, max(start.start_us, until_us))
+            (start.start_us, max(start.start_us, self.until_us))
             for start in self.in_flight + self.waiting
         ]
         return timeline(self.records, self.at_work_ms, unended)
@@ -188,40 +205,42 @@ class RunFiles(ABC):
     @cached_property
     def children(self) -> tuple[Child, ...]:
         """The commis that it started, each once, by their first start."""
-        found: dict[str | None, Child] = {}
-        for line, status in self._commis_lines():
-            job_id = line.job_id
-            child = Child(commis_id=line.commis_id, job_id=job_id, name=line.name, status=status)
-            found[line.commis_id] = child
-        return tuple(child for commis_id, child in found.items() if commis_id is not None)
-
-    def _commis_lines(self) -> Iterator[tuple[CommisRunRecord | CallStarted, str]]:
-        runs = [record for record in self.records if isinstance(record, CommisRunRecord)]
-        for run in sorted(runs, key=lambda run: run.start_us):
-            yield run, run.status
-        for start in self.running_commis:
-            yield start, self.status
+        runs: list[tuple[str, CommisRunRecord | CallStarted]] = [
+            (record.status, record)
+            for record in self.records
+            if isinstance(record, CommisRunRecord)
+        ]
+        runs += [
+            (self.status if word == "open" else word, start)
+            for word, start in self.unrecorded
+            if start.event == CommisRunRecord.event
+        ]
+        found = {}
+        for status, run in sorted(runs, key=lambda one: one[1].start_us):
+            if run.commis_id is not None:
+                found[run.commis_id] = Child(
+                    commis_id=run.commis_id, job_id=run.job_id, name=run.name, status=status
+                )
+        return tuple(found.values())
 
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON object of what its files hold."""
         times, read = self.timeline, self.records
+        parts = ("duration_ms", "llm_ms", "tool_ms", "busy_ms", "open_ms", "other_ms")
         return {
-            "records": [record.to_dict() for record in read],
-            "in_flight": [start.to_dict() for start in self.in_flight],
-            "waiting": [start.to_dict() for start in self.waiting],
-            "stopped": [start.to_dict() for start in self.stopped],
-            "running_commis": [start.to_dict() for start in self.running_commis],
-            "timeline": {
-                "duration_ms": times.duration_ms,
-                "llm_ms": times.llm_ms,
-                "tool_ms": times.tool_ms,
-                "busy_ms": times.busy_ms,
-                "open_ms": times.open_ms,
-                "other_ms": times.other_ms,
-            },
+            "records": _dicts(read.items),
+            "in_flight": _dicts(self.in_flight),
+            "waiting": _dicts(self.waiting),
+            "stopped": _dicts(self.stopped),
+            "children": [asdict(child) for child in self.children],
+            "timeline": {part: getattr(times, part) for part in parts},
             "unreadable_lines": read.unreadable,
             "torn_last_line": read.torn,
             "newer_lines": read.newer,
             "folder": str(self.folder),
             "files": list(self.files),
         }
+
+
+def _dicts(items: Sequence[Record | CallStarted]) -> list[dict[str, Any]]:
+    return [item.to_dict() for item in items]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from zerg_visibility.clock import format_us, parse_us
@@ -57,14 +57,14 @@ class Span:
 
     def to_dict(self) -> dict[str, Any]:
         """Give its JSON object, without empty fields."""
-        end_ts = None if self.end_us is None else format_us(self.end_us)
-        line = {
-            "span_id": self.span_id, "parent_span_id": self.parent_span_id, "kind": self.kind,
-            "name": self.name, "status": self.status, "start_ts": format_us(self.start_us),
-            "end_ts": end_ts, "commis_id": self.commis_id, "job_id": self.job_id,
-            "error": self.error,
-        }  # fmt: skip
-        return {name: value for name, value in line.items() if value is not None}
+        line = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is not None:
+                is_moment = field.name in {"start_us", "end_us"}
+                name = field.name.replace("_us", "_ts")
+                line[name] = format_us(value) if is_moment else value
+        return line
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -184,37 +184,28 @@ def _listed(store: StoreDirectory, trace_id: str) -> list[str]:
 def _spans_of_concierge(one: Concierge) -> Iterator[Span]:
     source = one.run or one.begun
     if source is not None:
+        end_us = None if one.status in UNENDED else one.until_us
         yield Span(
-            span_id=source.span_id,
-            parent_span_id=source.parent_span_id,
-            kind="concierge",
-            name=one.name,
-            status=one.status,
-            start_us=one.start_us,
-            end_us=None if one.status in UNENDED else one.until_us,
-            error=one.error,
-        )
+            span_id=source.span_id, parent_span_id=source.parent_span_id, kind="concierge",
+            name=one.name, status=one.status, start_us=one.start_us, end_us=end_us, error=one.error,
+        )  # fmt: skip
     yield from _calls(one, one.trace_id or "")
 
 
 def _spans_of_commis(one: Commis, trace_id: str) -> Iterator[Span]:
-    known = one.metadata
-    runs = [run for run in known.runs if run.trace_id == trace_id]
-    for run in runs:
+    known = one.written
+    for run in known.runs:
+        if run.trace_id != trace_id:
+            continue
         is_last = run is known.runs[-1]
         yield Span(
-            span_id=run.span_id,
-            parent_span_id=run.parent_span_id,
-            kind="commis",
-            name=known.name,
+            span_id=run.span_id, parent_span_id=run.parent_span_id, kind="commis", name=known.name,
             # A segment that was killed never said how it ended.
             status=known.status if is_last else "lost" if run.end_ts is None else run.status,
             start_us=one.start_us if run.start_ts is None else parse_us(run.start_ts),
             end_us=None if run.end_ts is None else parse_us(run.end_ts),
-            commis_id=one.commis_id,
-            job_id=one.job_id,
-            error=known.error if is_last else None,
-        )
+            commis_id=one.commis_id, job_id=one.job_id, error=known.error if is_last else None,
+        )  # fmt: skip
     yield from _calls(one, trace_id)
 
 
@@ -226,33 +217,19 @@ def _calls(one: RunFiles, trace_id: str) -> Iterator[Span]:
         if isinstance(record, CommisRunRecord) or (commis and record.trace_id != trace_id):
             continue
         yield Span(
-            span_id=record.span_id,
-            parent_span_id=record.parent_span_id,
-            kind=record.event,
-            name=call_name(record),
-            status="success" if record.success else "failed",
-            start_us=record.start_us,
-            end_us=record.end_us,
-            commis_id=commis_id,
-            job_id=job_id,
+            span_id=record.span_id, parent_span_id=record.parent_span_id, kind=record.event,
+            name=call_name(record), status="success" if record.success else "failed",
+            start_us=record.start_us, end_us=record.end_us, commis_id=commis_id, job_id=job_id,
             error=record.error,
-        )
-    for word, starts in (
-        (one.status, one.in_flight), ("waiting", one.waiting), ("stopped", one.stopped)
-    ):  # fmt: skip
-        for start in starts:
-            segment = commis.segment_at(start.start_us) if commis else None
-            is_elsewhere = segment is not None and segment.trace_id != trace_id
-            if start.event == CommisRunRecord.event or is_elsewhere:
-                continue
-            yield Span(
-                span_id=start.span_id,
-                parent_span_id=start.parent_span_id,
-                kind=start.event,
-                name=start.name,
-                status=word,
-                start_us=start.start_us,
-                end_us=one.segment_end_us(start.start_us) if word == "stopped" else None,
-                commis_id=commis_id,
-                job_id=job_id,
-            )
+        )  # fmt: skip
+    for what, start in one.unrecorded:
+        segment = commis.segment_at(start.start_us) if commis else None
+        is_elsewhere = segment is not None and segment.trace_id != trace_id
+        if start.event == CommisRunRecord.event or is_elsewhere:
+            continue
+        end_us = one.segment_end_us(start.start_us) if what == "stopped" else None
+        yield Span(
+            span_id=start.span_id, parent_span_id=start.parent_span_id, kind=start.event,
+            name=start.name, status=one.status if what == "open" else what,
+            start_us=start.start_us, end_us=end_us, commis_id=commis_id, job_id=job_id,
+        )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from zerg_visibility.read.run import RunFiles
+from zerg_visibility.read.run import RunFiles, Unended
 from zerg_visibility.read.scale import Wait, waits_to_fold
 from zerg_visibility.read.timeline import call_name, is_cut_off, try_text
 from zerg_visibility.records.calls import LLMCallRecord
@@ -53,7 +53,7 @@ class Row:
     took: str
     tokens: int | None = None
     failed: bool = False
-    unended: Literal["open", "waiting", "stopped"] | None = None
+    unended: Unended | None = None
     error: str | None = None
 
 
@@ -109,19 +109,13 @@ def waterfall_of(run: RunFiles, most_waits: int = 100) -> Waterfall:
 
 
 def _rows_of(run: RunFiles) -> Iterator[Row]:
-    until_us = run.until_us
     yield from map(_finished, run.records)
-    for start in run.in_flight + run.running_commis:
-        yield _unended(start, "open", until_us)
-    for start in run.waiting:
-        yield _unended(start, "waiting", until_us)
-    for start in run.stopped:
-        yield _unended(start, "stopped", run.segment_end_us(start.start_us))
+    for what, start in run.unrecorded:
+        stopped = what == "stopped"
+        yield _unended(start, what, run.segment_end_us(start.start_us) if stopped else run.until_us)
 
 
-def _unended(
-    start: CallStarted, what: Literal["open", "waiting", "stopped"], until_us: int | None
-) -> Row:
+def _unended(start: CallStarted, what: Unended, until_us: int | None) -> Row:
     end_us = max(until_us or 0, start.start_us)
     took = "?" if until_us is None else length(end_us - start.start_us)
     is_commis = start.event == CommisRunRecord.event
