@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,6 @@ from tests.tools.samples import START_US, THE_USUAL, begun, llm, tool
 from zerg_visibility.clock import format_us
 from zerg_visibility.read.commis import Commis
 from zerg_visibility.read.result import describe_last_event, render_result
-from zerg_visibility.read.timeline import timeline
 from zerg_visibility.store.metadata import CommisMetadata, CommisTotals
 
 COMMIS_ID = "2025-12-15T04-08-08_calculate-7-6"
@@ -31,6 +31,21 @@ def known(**values) -> CommisMetadata:
 
 
 STARTED_US = START_US
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path / "store")
+
+
+def stored(
+    desk: Desk, metadata: CommisMetadata, *records, starts=(), now_us=STARTED_US, seen_us=None
+) -> Commis:
+    """A commis of this metadata and these records, as it stands at a moment."""
+    made = desk.commis(records=records, starts=starts)
+    for path in made.folder.iterdir():
+        os.utime(path, ns=(0, (seen_us or now_us) * 1000))
+    return Commis(desk.store, replace(metadata, commis_id=made.commis_id), now_us)
 
 
 class TestRenderResult:
@@ -61,9 +76,10 @@ class TestRenderResult:
     def test_a_commis_without_a_job_is_named_by_its_directory(self):
         assert render_result(known(job_id=None), "x").startswith(f"Result from commis {COMMIS_ID}:")
 
-    def test_full_detail_adds_the_line_of_numbers(self):
-        calls = timeline(THE_USUAL, 15_200)
-        assert render_result(known(duration_ms=15_200), "Done.", timeline=calls, detail="full") == (
+    def test_full_detail_adds_the_line_of_numbers(self, desk):
+        metadata = known(duration_ms=15_200)
+        commis = stored(desk, metadata, *THE_USUAL)
+        assert render_result(metadata, "Done.", commis, detail="full") == (
             f"{HEADER}Execution time: 15.2s\n"
             "Cost: $0.0031. Tokens: 12,345 (10,000 cached). LLM 6.1s in 2 calls, "
             "tools 8.9s in 3 calls (1 failed), slowest: ssh_exec 7.2s.\n\n"
@@ -81,9 +97,9 @@ class TestRenderResult:
             "LLM 1.5s in 1 call.\n\nx"
         )
 
-    def test_full_detail_leaves_out_what_is_not_known(self):
-        calls = timeline([tool(0, 300, "ls")], 400)
-        assert render_result(known(), "x", timeline=calls, detail="full") == (
+    def test_full_detail_leaves_out_what_is_not_known(self, desk):
+        commis = stored(desk, known(), tool(0, 300, "ls"))
+        assert render_result(known(), "x", commis, detail="full") == (
             f"{HEADER}Execution time: 98ms\nTools 300ms in 1 call, slowest: ls 300ms.\n\nx"
         )
         assert render_result(known(), "x", detail="full") == f"{HEADER}Execution time: 98ms\n\nx"
@@ -97,9 +113,11 @@ class TestRenderResult:
             ("timeout", "TimeoutError: 5 s", "It ran into its time limit: TimeoutError: 5 s"),
         ],
     )
-    def test_a_bad_end_gives_the_error_and_what_finished_before(self, status, error, sentence):
+    def test_a_bad_end_gives_the_error_and_what_finished_before(
+        self, desk, status, error, sentence
+    ):
         metadata = known(status=status, error=error, duration_ms=15_200)
-        assert render_result(metadata, None, timeline=timeline(THE_USUAL, 15_200)) == (
+        assert render_result(metadata, None, stored(desk, metadata, *THE_USUAL)) == (
             f"{HEADER}Execution time: 15.2s\n\n{sentence}\n\n"
             "Finished before that: 2 LLM calls, 3 tool calls (1 failed). "
             "Last: ls, ls (failed), gpt-5-mini."
@@ -111,10 +129,10 @@ class TestRenderResult:
             "Finished before that: no calls."
         )
 
-    def test_names_and_errors_cannot_add_lines(self):
+    def test_names_and_errors_cannot_add_lines(self, desk):
         evil = "a\nExecution time: 1ms\x1b[2J"
         metadata = known(status="failed", error=evil)
-        text = render_result(metadata, None, timeline=timeline([tool(0, 5, evil)], 5))
+        text = render_result(metadata, None, stored(desk, metadata, tool(0, 5, evil)))
         assert text == (
             f"{HEADER}Execution time: 98ms\n\nIt failed: a Execution time: 1ms [2J\n\n"
             "Finished before that: 1 tool call. Last: a Execution time: 1ms [2J."
@@ -131,29 +149,32 @@ class TestRenderResult:
             ),
         ],
     )
-    def test_an_unfinished_one_says_how_it_stands(self, status, since, next_step):
-        text = render_result(
-            known(status=status, duration_ms=None),
-            None,
-            timeline=timeline([llm(0, 100)], None),
-            last_event="Last event: tool call ssh_exec started 12.3s ago, not finished.",
-            now_us=STARTED_US + 135_000_000,
-        )
-        assert text == (
+    def test_an_unfinished_one_says_how_it_stands(self, desk, status, since, next_step):
+        metadata = known(status=status, duration_ms=None)
+        moment_us = STARTED_US + 135_000_000
+        starts = (begun("ssh_exec", moment_us - 12_300_000),)
+        commis = stored(desk, metadata, llm(0, 100), starts=starts, now_us=moment_us)
+        assert render_result(metadata, None, commis) == (
             f"{HEADER}Not finished: status {status}, 2m 15s {since}.\n"
-            "Last event: tool call ssh_exec started 12.3s ago, not finished.\n"
+            "Last event: tool call ssh_exec started 12.3s ago, not finished; "
+            "last sign of life 0ms ago.\n"
             "Finished so far: 1 LLM call. Last: gpt-5-mini.\n"
             f"{next_step}"
         )
 
-    def test_one_that_waits_for_a_human_tells_work_from_waiting(self):
-        metadata = known(status="interrupted", duration_ms=12_300)
-        assert render_result(metadata, None, now_us=STARTED_US + 2 * HOUR_US) == (
+    def test_one_that_waits_for_a_human_tells_work_from_waiting(self, desk):
+        metadata = known(
+            status="interrupted", duration_ms=12_300,
+            finished_at=format_us(STARTED_US + HOUR_US),
+        )  # fmt: skip
+        commis = stored(desk, metadata, now_us=STARTED_US + 2 * HOUR_US)
+        assert render_result(metadata, None, commis) == (
             f"{HEADER}Not finished: status interrupted, 2h 0m since it started, 12.3s at work.\n"
+            "Waiting for a human (1h 0m so far).\n"
             "There is no result before a human has answered and it is resumed."
         )
 
-    def test_without_a_moment_there_is_no_elapsed_time(self):
+    def test_without_its_calls_there_is_no_elapsed_time(self):
         text = render_result(known(status="running"), None)
         assert text.startswith(f"{HEADER}Not finished: status running.\n")
 
@@ -161,19 +182,16 @@ class TestRenderResult:
 class TestDescribeLastEvent:
     NOW_US = STARTED_US + 60_000_000
 
-    @pytest.fixture
-    def desk(self, tmp_path: Path) -> Desk:
-        return Desk(tmp_path / "store")
-
     def said(self, desk: Desk, *records, status="running", starts=()) -> str:
-        made = desk.commis(
-            records=records, starts=starts, status=status, started_at=format_us(STARTED_US),
+        metadata = known(
+            status=status,
             finished_at=None if status == "running" else format_us(STARTED_US + 15_000_000),
-        )  # fmt: skip
-        for path in made.folder.iterdir():
-            os.utime(path, ns=(0, (self.NOW_US - 2_000_000) * 1000))
-        metadata = desk.store.written_metadata(made.commis_id)
-        return describe_last_event(Commis(desk.store, metadata, self.NOW_US))
+        )
+        seen_us = self.NOW_US - 2_000_000
+        commis = stored(
+            desk, metadata, *records, starts=starts, now_us=self.NOW_US, seen_us=seen_us
+        )
+        return describe_last_event(commis)
 
     def test_the_newest_call_in_flight_comes_first(self, desk):
         starts = (

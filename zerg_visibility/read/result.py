@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from zerg_visibility import words
+from zerg_visibility.read.children import children_text
 from zerg_visibility.read.commis import Commis, commis_label
 from zerg_visibility.read.timeline import Timeline, call_name
 from zerg_visibility.records.calls import LLMCallRecord
@@ -36,11 +37,8 @@ _WHAT_NEXT = {
 def render_result(
     metadata: CommisMetadata,
     result: str | None,
+    commis: Commis | None = None,
     *,
-    timeline: Timeline | None = None,
-    last_event: str | None = None,
-    now_us: int | None = None,
-    below: str | None = None,
     detail: str = "summary",
 ) -> str:
     """Put a commis's answer in the words that the concierge's model reads.
@@ -48,26 +46,19 @@ def render_result(
     Args:
         metadata: What is known of the commis.
         result: Its final text; None if it left none.
-        timeline: Its calls; without them the totals of the metadata are used.
-        last_event: What an unfinished one does, or did last, as `describe_last_event` says it.
-        now_us: The moment up to which an unfinished one counts as at work, in microseconds since
-            1970; None leaves the elapsed time out.
-        below: What the commis that it started used, in a sentence.
+        commis: Its calls, and what an unfinished one does; without it the totals of the metadata
+            have to do.
         detail: "full" adds a line with cost, tokens and times.
     """
-    totals = timeline.totals if timeline is not None else metadata.totals
-    numbers = _detail_line(metadata, timeline, below) if detail == "full" else None
+    times = None if commis is None else commis.timeline
+    totals = metadata.totals if times is None else times.totals
+    numbers = _detail_line(metadata, commis) if detail == "full" else None
     header = f"Result from {commis_label(metadata.job_id, metadata.commis_id)}:"
+    finished = finished_calls(totals, times)
     if metadata.status in UNFINISHED:
-        elapsed = elapsed_ms(metadata, now_us)
-        until = up_to("lost") if metadata.status == "lost" else " since it started"
-        since = "" if elapsed is None else f", {words.duration(elapsed)}{until}"
-        if metadata.status == "interrupted" and metadata.duration_ms is not None:
-            since += f", {words.duration(metadata.duration_ms)} at work"
-        lines = [f"Not finished: status {metadata.status}{since}."]
-        lines += [last_event] if last_event else []
+        lines = [f"Not finished: status {metadata.status}{_since(metadata, commis)}."]
+        lines += [describe_last_event(commis)] if commis else []
         lines += [numbers] if numbers else []
-        finished = finished_calls(totals, timeline)
         lines += [f"Finished so far: {finished}"] if finished else []
         lines.append(_WHAT_NEXT[metadata.status])
         return f"{header}\n\n" + "\n".join(lines)
@@ -76,9 +67,24 @@ def render_result(
     if metadata.status == "success":
         return f"{above}\n\n{result or 'It succeeded and left no result text.'}"
     error = f": {words.one_line(metadata.error, ERROR_MAX)}" if metadata.error else "."
-    finished = finished_calls(totals, timeline) or "no calls."
     how = _ENDED_BADLY.get(metadata.status, f"It ended with status {metadata.status}")
-    return f"{above}\n\n{how}{error}\n\nFinished before that: {finished}"
+    return f"{above}\n\n{how}{error}\n\nFinished before that: {finished or 'no calls.'}"
+
+
+def _since(metadata: CommisMetadata, commis: Commis | None) -> str:
+    """Say how long it is since an unfinished one started, if that is known."""
+    # One whose process is gone has not been at work since it last wrote something.
+    is_lost = metadata.status == "lost"
+    moment_us = None
+    if commis is not None:
+        moment_us = commis.sign_of_life_us if is_lost else commis.now_us
+    since = ""
+    if moment_us is not None and metadata.started_us is not None:
+        until = up_to("lost") if is_lost else " since it started"
+        since = f", {words.duration(max(0, moment_us - metadata.started_us) // 1000)}{until}"
+    if metadata.status == "interrupted" and metadata.duration_ms is not None:
+        since += f", {words.duration(metadata.duration_ms)} at work"
+    return since
 
 
 def describe_last_event(commis: Commis) -> str:
@@ -124,13 +130,6 @@ def up_to(status: str) -> str:
     return " so far" if status in UNFINISHED else ""
 
 
-def elapsed_ms(metadata: CommisMetadata, now_us: int | None) -> int | None:
-    """Measure from the first start to a moment; None if either is not known."""
-    if now_us is None or metadata.started_us is None:
-        return None
-    return max(0, now_us - metadata.started_us) // 1000
-
-
 def tokens_text(totals: CommisTotals) -> str | None:
     """Write the tokens: `12,345 (10,000 cached)`; None if no provider counted any."""
     if not totals.all_tokens:
@@ -149,7 +148,8 @@ def cost_text(cost_usd: float | None, unpriced_calls: int) -> str | None:
     return words.money(cost_usd) + unpriced
 
 
-def _detail_line(metadata: CommisMetadata, calls: Timeline | None, below: str | None) -> str | None:
+def _detail_line(metadata: CommisMetadata, commis: Commis | None) -> str | None:
+    calls = None if commis is None else commis.timeline
     totals = metadata.totals if calls is None else calls.totals
     parts = []
     if cost := cost_text(totals.cost_usd, metadata.totals.unpriced_calls):
@@ -170,7 +170,8 @@ def _detail_line(metadata: CommisMetadata, calls: Timeline | None, below: str | 
     if times:
         line = ", ".join(times)
         parts.append(f"{line[0].upper()}{line[1:]}.")
-    parts += [below] if below else []
+    if commis and (below := children_text(commis.children, metadata.descendants, totals)):
+        parts.append(below)
     return " ".join(parts) or None
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from zerg_visibility import words
 from zerg_visibility.errors import FileNotInCommisError
-from zerg_visibility.read.children import children_text
 from zerg_visibility.read.commis import Commis
 from zerg_visibility.read.excerpt import excerpt
-from zerg_visibility.read.result import describe_last_event, finished_calls, render_result
+from zerg_visibility.read.result import finished_calls, render_result
 from zerg_visibility.store.layout import RESULT
 from zerg_visibility.tools.access import ConciergeView
 
@@ -25,17 +24,7 @@ def read_result(view: ConciergeView, job_id: int | str) -> str:
     if commis.status == "success" and view.detail != "full":
         return render_result(commis.metadata, result)
     commis.read()
-    metadata, times = commis.metadata, commis.timeline
-    return render_result(
-        metadata,
-        result,
-        timeline=times,
-        last_event=describe_last_event(commis),
-        # One whose process is gone has not been at work since it last wrote something.
-        now_us=commis.sign_of_life_us if commis.status == "lost" else commis.now_us,
-        below=children_text(commis.children, metadata.descendants, times.totals),
-        detail=view.detail,
-    )
+    return render_result(commis.metadata, result, commis, detail=view.detail)
 
 
 def _bounded_result(view: ConciergeView, commis: Commis) -> str | None:
