@@ -27,6 +27,8 @@ STATUS_STYLES: dict[str, str] = {
     "lost": "magenta",
 }
 
+KIND_STYLES = {"llm": "cyan", "tool": "green", "commis": "magenta"}
+
 
 def style_of(status: str) -> str:
     """Give the style of a status; one of a newer version has none."""

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from zerg_visibility.cli.output import folded, labelled
+from zerg_visibility.cli.output import KIND_STYLES, folded, labelled
 from zerg_visibility.read.run import RunFiles
 from zerg_visibility.read.scale import Scale
 from zerg_visibility.read.waterfall import Row, waterfall_of
 from zerg_visibility.words import counted, length
 
-_STYLES = {"llm": "cyan", "tool": "green", "commis": "magenta"}
 _TIME_COLUMNS = 8
 _TOKEN_COLUMNS = 9
 _BAR_LEAST = 10
@@ -77,7 +76,7 @@ def _heading(label_width: int, bar_width: int, shown_us: int) -> Text:
 
 
 def _line(row: Row, scale: Scale, label_width: int, glyphs: Glyphs) -> Text:
-    style = "red" if row.failed else _STYLES[row.kind]
+    style = "red" if row.failed else KIND_STYLES[row.kind]
     line = _label(row, label_width)
     line.append(" ")
     line.append_text(_bar(row, scale, style, glyphs))

@@ -109,7 +109,7 @@ def waterfall_of(run: RunFiles, most_waits: int = 100) -> Waterfall:
 
 
 def _rows_of(run: RunFiles) -> Iterator[Row]:
-    yield from map(_finished, run.records)
+    yield from map(row_of, run.records)
     for what, start in run.unrecorded:
         stopped = what == "stopped"
         yield _unended(start, what, run.segment_end_us(start.start_us) if stopped else run.until_us)
@@ -130,7 +130,8 @@ def _unended(start: CallStarted, what: Unended, until_us: int | None) -> Row:
     )
 
 
-def _finished(record: Record) -> Row:
+def row_of(record: Record) -> Row:
+    """Say what is shown of something that has ended."""
     error = None if record.error is None else one_line(record.error, ERROR_MAX)
     took = length(record.end_us - record.start_us)
     if isinstance(record, CommisRunRecord):
