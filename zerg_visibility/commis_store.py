@@ -145,15 +145,10 @@ class CommisStore(StoreDirectory):
             OSError: This user may not read which there are; raised when it is iterated.
         """
         headings = ("concierge", "status", "duration", "name", "llm", "tool", "commis")
-        return Recent(
-            lambda: self._concierges(since),
-            headings,
-            _concierge_row,
-            "concierge runs",
-        )
+        return Recent(lambda: self._concierges(since), headings, _concierge_row, "concierge runs")
 
     def _concierges(self, since: datetime | int | None) -> Iterator[Concierge]:
-        for _, names in groupby(self._names(layout.CONCIERGE, since), key=lambda name: name[:19]):
+        for _, names in groupby(self.concierge_ids(since), key=lambda name: name[:19]):
             runs = [Concierge(self, name) for name in names]
             # Names tell the second, and only where several share one are they read for the order.
             yield from runs if len(runs) == 1 else sorted(runs, key=lambda run: -run.start_us)
@@ -167,19 +162,22 @@ class CommisStore(StoreDirectory):
         Raises:
             OSError: This user may not read which there are.
         """
-        return list(self._names(layout.COMMIS, since))
+        return self._names(layout.COMMIS, since)
 
-    def _names(self, folder: str, since: datetime | int | None) -> Iterator[str]:
+    def concierge_ids(self, since: datetime | int | None = None) -> list[str]:
+        """Name the root runs of concierges that there are, in the same way."""
+        return self._names(layout.CONCIERGE, since)
+
+    def _names(self, folder: str, since: datetime | int | None) -> list[str]:
         if isinstance(since, datetime):
             since = round(since.timestamp() * 1_000_000)
         first = "" if since is None else format_for_name(since)
         try:
             names = posix.listdir(self.root / folder)
         except (FileNotFoundError, NotADirectoryError):
-            return
-        yield from sorted(
-            filter(lambda name: name >= first and layout.is_own_id(name), names), reverse=True
-        )
+            return []
+        own = [name for name in names if name >= first and layout.is_own_id(name)]
+        return sorted(own, reverse=True)
 
     def result(self, job: str | int) -> str | None:
         """Read a commis's result; None if it left none.

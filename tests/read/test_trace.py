@@ -57,6 +57,9 @@ def test_it_is_one_tree_from_whichever_id(store):
     assert {span.status for span in trace.spans} == {"success"}
     for any_id in ("1", 2, outer.commis_id, inner.commis_id, outer.concierge_id):
         assert store.trace(any_id).to_dict() == trace.to_dict()
+    html = trace._repr_html_()
+    assert html.count("<tr>") == 13
+    assert "<tr><td>concierge</td><td>lead</td><td>success</td><td>" in html
     assert repr(trace) == f"<Trace {outer.trace_id}: 1 concierge run, 2 commis, 12 spans>"
 
 

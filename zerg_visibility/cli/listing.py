@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -91,7 +90,7 @@ def list_commis(
         found = (Commis(store, item, now_us) for item in store.recent(since_us=since_us))
     listed = list(islice((run for run in found if not statuses or run.status in statuses), limit))
     if as_json:
-        write_json([_to_dict(run) for run in listed])
+        write_json([run.summary() for run in listed])
     elif not listed:
         click.echo(_nothing_found(store, runs=runs))
     elif on_terminal():
@@ -102,21 +101,17 @@ def list_commis(
             click.echo("\t".join(_cells(run, now_us).values()))
 
 
-def _to_dict(run: Commis | Concierge) -> dict[str, Any]:
-    return run.metadata.to_dict() if isinstance(run, Commis) else run.summary()
-
-
 def _nothing_found(store: CommisStore, *, runs: bool) -> str:
     what = "concierge runs" if runs else "commis"
-    if (runs and any(store.concierges())) or (not runs and store.newest_job()):
-        return f"No {what} in {store.root} fits. Without --status and --since, all are listed."
     try:
-        others = 0 if runs else sum(1 for _ in store.concierges())
+        of_concierges = len(store.concierge_ids())
     except OSError:
-        others = 0  # nobody asked for them
-    if others:
+        of_concierges = 0  # nobody asked for them
+    if of_concierges if runs else store.newest_job():
+        return f"No {what} in {store.root} fits. Without --status and --since, all are listed."
+    if of_concierges:
         return (
-            f"No commis in {store.root} yet; {counted(others, 'concierge run')}: "
+            f"No commis in {store.root} yet; {counted(of_concierges, 'concierge run')}: "
             f"zerg-visibility list --runs{at_root(store.root)}"
         )
     hint = f"Make some with: zerg-visibility demo{at_root(store.root)}"
@@ -125,18 +120,17 @@ def _nothing_found(store: CommisStore, *, runs: bool) -> str:
 
 def _cells(run: Commis | Concierge, now_us: int) -> dict[str, str]:
     """Give the cells of a row by their headings."""
-    known = run.metadata if isinstance(run, Commis) else run
-    totals = known.totals
+    totals = run.totals
     calls = (totals.llm_calls, totals.tool_calls, totals.llm_failures + totals.tool_failures)
     # Of one that cannot be read it is not known that it made no calls.
-    is_known = not (isinstance(run, Commis) and run.problem) or any(calls)
+    is_known = run.problem is None or any(calls)
     measured = (
         run.status,
         "-" if run.at_work_ms is None else duration(run.at_work_ms),
         *(str(count) if is_known else "-" for count in calls),
         _tokens(totals, str(totals.total_tokens)),
     )
-    name = clean(known.name, 100) or "-"
+    name = clean(run.name, 100) or "-"
     if isinstance(run, Concierge):
         thread = clean(run.thread_id or "-", 100)
         cells = (run.concierge_id, *measured, str(len(run.children)), name, thread)
@@ -162,8 +156,7 @@ def _print_table(listed: Sequence[Commis | Concierge], now_us: int) -> None:
     rows = []
     for run in listed:
         cells = _cells(run, now_us)
-        totals = run.metadata.totals if isinstance(run, Commis) else run.totals
-        cells["tokens"] = _tokens(totals, short_count(totals.total_tokens))
+        cells["tokens"] = _tokens(run.totals, short_count(run.totals.total_tokens))
         styles = {
             "status": style_of(run.status),
             "fail": "dim" if cells["fail"] in {"0", "-"} else "bold red",

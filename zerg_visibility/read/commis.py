@@ -66,6 +66,9 @@ class Commis(RunFiles):
         self.written = written  # of one at work, without its totals up to now
         self.commis_id = written.commis_id
         self.job_id = written.job_id
+        self.name = written.name
+        # Why its metadata.json cannot be read, if it cannot.
+        self.problem = None if written.readable else written.error
         self.segments = written.segments
 
     @classmethod
@@ -89,11 +92,6 @@ class Commis(RunFiles):
         """How it stands; `lost` if its process is gone."""
         return self.written.status
 
-    @property
-    def problem(self) -> str | None:
-        """Why its metadata.json cannot be read; None if it can."""
-        return None if self.written.readable else self.written.error
-
     @cached_property
     def metadata(self) -> CommisMetadata:
         """What is known of it as a whole, its totals up to date."""
@@ -101,6 +99,11 @@ class Commis(RunFiles):
         if self.status not in UNENDED or self.records.problem is not None:
             return self.written
         return replace(self.written, totals=CommisTotals.of(self.records))
+
+    @property
+    def totals(self) -> CommisTotals:
+        """Sums over its own calls."""
+        return self.metadata.totals
 
     @cached_property
     def result(self) -> str | None:
@@ -153,9 +156,13 @@ class Commis(RunFiles):
         run = self.segment_at(moment_us)
         return None if run is None or run.end_ts is None else parse_us(run.end_ts)
 
+    def summary(self) -> dict[str, Any]:
+        """Give the JSON object of `zerg-visibility list --json`."""
+        return self.metadata.to_dict()
+
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON object of `zerg-visibility show JOB --json`."""
-        return {"metadata": self.metadata.to_dict(), **super().to_dict()}
+        return {"metadata": self.summary(), **super().to_dict()}
 
 
 def commis_label(job_id: int | None, commis_id: str) -> str:

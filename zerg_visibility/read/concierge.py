@@ -15,7 +15,7 @@ from zerg_visibility.records.started import CallStarted
 from zerg_visibility.store.directory import StoreDirectory
 from zerg_visibility.store.layout import concierge_dir, is_own_id
 from zerg_visibility.store.liveness import ProcessMark
-from zerg_visibility.store.metadata import CommisMetadata, CommisTotals, DescendantTotals
+from zerg_visibility.store.metadata import CommisMetadata, DescendantTotals
 
 COMMIS_READ = 1000
 """So many commis of one run are read for their sums."""
@@ -116,11 +116,6 @@ class Concierge(RunFiles):
         if source is not None:
             return source.start_us
         return moment_in_name(self.concierge_id) or self.now_us
-
-    @property
-    def totals(self) -> CommisTotals:
-        """Sums over its own calls, without those of its commis."""
-        return self.timeline.totals
 
     @cached_property
     def commis(self) -> tuple[CommisMetadata, ...]:

@@ -17,6 +17,7 @@ from zerg_visibility.records.runs import CommisRunRecord, ConciergeRunRecord
 from zerg_visibility.records.started import CallStarted
 from zerg_visibility.store.artifacts import list_artifacts
 from zerg_visibility.store.layout import METRICS, STARTED
+from zerg_visibility.store.metadata import CommisTotals
 from zerg_visibility.store.reading import (
     LinesRead,
     read_or_say,
@@ -61,6 +62,9 @@ class RunFiles(ABC):
     segments = 1
     """Its stretches of work."""
 
+    problem: str | None = None
+    """Why what is known of it as a whole cannot be read, if it cannot."""
+
     def __init__(self, label: str, folder: Path, now_us: int | None) -> None:
         self.label = label
         self.folder = folder
@@ -69,11 +73,11 @@ class RunFiles(ABC):
     def __repr__(self) -> str:
         took = "" if self.at_work_ms is None else f", {duration(self.at_work_ms)}"
         started = f", {len(self.children):,} commis" if self.children else ""
-        calls = counted(len(self.timeline.calls), "call")
+        calls = counted(self.totals.llm_calls + self.totals.tool_calls, "call")
         return f"<{self.label}: {self.status}{took}, {calls}{started}>"
 
     def _repr_html_(self) -> str:
-        times, totals = self.timeline, self.timeline.totals
+        times, totals = self.timeline, self.totals
         took = "not known" if self.at_work_ms is None else duration(self.at_work_ms)
         facts = {
             **{name: one_line(value, 300) for name, value in self._facts().items() if value},
@@ -192,6 +196,11 @@ class RunFiles(ABC):
     def stopped(self) -> tuple[CallStarted, ...]:
         """Calls without a record of segments that have ended: each ended with its segment."""
         return self._calls("stopped")
+
+    @property
+    def totals(self) -> CommisTotals:
+        """Sums over its own calls, without those of its commis."""
+        return self.timeline.totals
 
     @cached_property
     def timeline(self) -> Timeline:

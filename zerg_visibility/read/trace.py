@@ -12,16 +12,20 @@ from zerg_visibility.errors import CommisNotFoundError, RunNotFoundError
 from zerg_visibility.read.commis import Commis
 from zerg_visibility.read.concierge import Concierge
 from zerg_visibility.read.run import RunFiles
+from zerg_visibility.read.tables import html_table
 from zerg_visibility.read.timeline import call_name
 from zerg_visibility.records.runs import CommisRunRecord
 from zerg_visibility.status import UNENDED
 from zerg_visibility.store.directory import StoreDirectory
 from zerg_visibility.store.layout import TRACES
 from zerg_visibility.store.system import posix
-from zerg_visibility.words import counted
+from zerg_visibility.words import counted, length, one_line
 
 COMMIS_MAX = 2000
 """So many commis of one trace are read."""
+
+SPANS_SHOWN = 50
+"""The first spans, for a look in a notebook."""
 
 _TRACE_ID = re.compile(r"[0-9a-f]{32}\Z")
 
@@ -90,6 +94,15 @@ class Trace:
             f"<Trace {self.trace_id}: {counted(len(self.concierges), 'concierge run')}, "
             f"{len(self.commis):,} commis, {counted(len(self.spans), 'span')}>"
         )
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (span.kind, one_line(span.name, 60), span.status,
+             "" if span.end_us is None else length(span.end_us - span.start_us))
+            for span in self.spans[:SPANS_SHOWN]
+        ]  # fmt: skip
+        more = "" if len(self.spans) <= SPANS_SHOWN else "and later ones"
+        return html_table(("kind", "name", "status", "time"), rows) + more
 
     @classmethod
     def find(cls, store: StoreDirectory, any_id: str | int) -> Self:
