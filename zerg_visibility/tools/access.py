@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import BinaryIO, Literal
 
@@ -33,7 +34,7 @@ FILES_NAMED = 20
 _IN_WORDS = re.compile(r" {0,9}(?:(?:commis )?job )?#?([1-9][0-9]{0,17}) {0,9}\Z", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ConciergeView:
     """A store as the concierge of one owner sees it.
 
@@ -60,7 +61,7 @@ class ConciergeView:
             found = Commis.find(self.store, job if named is None else named[1])
         except CommisNotFoundError:
             raise self._job_not_found(job) from None
-        if not self._sees(found):
+        if not self._sees(found.written):
             raise self._job_not_found(job)
         return found
 
@@ -73,7 +74,7 @@ class ConciergeView:
             status: Only those that stand so.
             since_us: Only those started after this moment, in microseconds since 1970.
         """
-        return self._own(self.store.recent(status=status, since_us=since_us))
+        return filter(self._sees, self.store.recent(status=status, since_us=since_us))
 
     def open_file(self, commis: Commis, file_path: str) -> BinaryIO:
         """Open a file of a commis by an untrusted name.
@@ -93,23 +94,10 @@ class ConciergeView:
                 + (f"Files: {listed}." if names else "It has no files yet.")
             ) from None
 
-    def _sees(self, commis: Commis) -> bool:
-        if commis.problem is not None:
-            return self._sees_unreadable()
-        return commis.written.owner_id == self.owner_id
+    def _sees(self, commis: CommisMetadata) -> bool:
+        return commis.owner_id == self.owner_id if commis.readable else self._sees_unreadable
 
-    def _own(self, found: Iterator[CommisMetadata]) -> Iterator[CommisMetadata]:
-        sees_unreadable: bool | None = None
-        for metadata in found:
-            if metadata.owner_id != self.owner_id:
-                continue
-            if not metadata.readable:
-                if sees_unreadable is None:
-                    sees_unreadable = self._sees_unreadable()
-                if not sees_unreadable:
-                    continue
-            yield metadata
-
+    @cached_property
     def _sees_unreadable(self) -> bool:
         # Whose such a commis is cannot be told. Where nobody has an owner it can only be ours;
         # where owners are in use it may be somebody's, so nobody is shown it.
@@ -118,7 +106,7 @@ class ConciergeView:
         return all(one.owner_id is None for one in islice(self.store.recent(), JOBS_LOOKED_AT))
 
     def _job_not_found(self, job: int | str) -> ToolException:
-        own = self._own(islice(self.store.recent(), JOBS_LOOKED_AT))
+        own = filter(self._sees, islice(self.store.recent(), JOBS_LOOKED_AT))
         known = ", ".join(str(one.job_id) for one in islice(own, JOBS_NAMED))
         return ToolException(
             f"Commis job {words.one_line(str(job), ECHO_MAX) or repr('')} not found. "
