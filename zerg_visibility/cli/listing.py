@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from zerg_visibility.cli.options import at_root, json_option, open_store, root_option
+from zerg_visibility.cli.options import json_option, open_store, root_option
 from zerg_visibility.cli.output import (
     age,
     clean,
@@ -23,6 +23,7 @@ from zerg_visibility.clock import SYSTEM_CLOCK
 from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.read.commis import Commis
 from zerg_visibility.read.concierge import Concierge
+from zerg_visibility.settings import at_root
 from zerg_visibility.status import STATUSES
 from zerg_visibility.store.metadata import CommisTotals
 from zerg_visibility.words import counted, duration

@@ -9,18 +9,11 @@ from typing import Any, Self
 from zerg_visibility.clock import parse_us
 from zerg_visibility.errors import FileNotInCommisError, MetadataUnreadableError
 from zerg_visibility.read.run import RunFiles
-from zerg_visibility.records.codec import Record
 from zerg_visibility.status import UNENDED
 from zerg_visibility.store.artifacts import read_artifact
 from zerg_visibility.store.directory import StoreDirectory
-from zerg_visibility.store.layout import METRICS, RESULT, job_number
+from zerg_visibility.store.layout import RESULT, job_number
 from zerg_visibility.store.metadata import CommisMetadata, CommisTotals
-from zerg_visibility.store.reading import (
-    LinesRead,
-    read_or_say,
-    read_records,
-    without_root_runs,
-)
 from zerg_visibility.store.runs import SegmentRun
 from zerg_visibility.store.unreadable import stub
 
@@ -42,11 +35,6 @@ def metadata_or_stub(
     except MetadataUnreadableError as error:
         return stub(store.folder(commis_id), commis_id, job_id, str(error))
     return found if job_id is None else replace(found, job_id=job_id)
-
-
-def records_of(store: StoreDirectory, commis_id: str) -> LinesRead[Record]:
-    """Read a commis's records; if its file cannot be read, there are none but a remark on it."""
-    return without_root_runs(read_or_say(read_records, store.folder(commis_id) / METRICS))
 
 
 class Commis(RunFiles):
