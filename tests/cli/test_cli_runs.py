@@ -117,10 +117,12 @@ def test_its_own_calls_are_bars_and_its_commis_rows(store, make, runs):
         run(t + SECOND, 1000, name="helper", job_id=1, commis_id=child.commis_id),
         run_id="r-1",
         continues="2025-12-15T04-08-08_0123abcd",
+        labels={"variant": "b", "day": "1"},
     )
     text = zerg("show", name, "--root", store.root)
     lines = text.splitlines()
     assert lines[1:3] == [f"concierge  {name}", "time       3.0s"]
+    assert "labels     variant=b, day=1" in lines
     for line in ("thread     t-1", "run        r-1", "continues  2025-12-15T04-08-08_0123abcd"):
         assert line in lines
     [commis] = [line for line in lines if line.startswith("helper job 1")]

@@ -45,6 +45,11 @@ def test_the_head_says_who_and_how_long(store, make):
     assert str(store.folder(made.commis_id)) + "/" in text.splitlines()
 
 
+def test_labels_are_shown(store, make):
+    make(labels={"variant": "b", "x": "\x1b[31m"})
+    assert row(shown(store), "labels") == "labels     variant=b, x= [31m"
+
+
 def test_it_is_found_by_commis_id_too(store, make):
     made = make()
     assert shown(store, made.commis_id) == shown(store, "1")

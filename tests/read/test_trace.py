@@ -55,7 +55,7 @@ def test_it_is_one_tree_from_whichever_id(store):
     }  # fmt: skip
     assert len(names) == len(trace.spans) == 1 + 3 + 2 + 3 + 3
     assert {span.status for span in trace.spans} == {"success"}
-    for any_id in ("1", 2, outer.commis_id, inner.commis_id, outer.concierge_id):
+    for any_id in ("1", 2, outer.commis_id, inner.commis_id, outer.concierge_id, outer.trace_id):
         assert store.trace(any_id).to_dict() == trace.to_dict()
     html = trace._repr_html_()
     assert html.count("<tr>") == 13

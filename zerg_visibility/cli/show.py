@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -142,6 +142,8 @@ def _commis_header(now: Commis, room: int | None) -> Iterator[Text]:
         yield _started(now)
     if commis.parent_commis_id is not None:
         yield _field("started by", clean(commis.parent_commis_id, 200))
+    if commis.labels:
+        yield _field("labels", _labels(commis.labels))
     yield from _process(now, commis.pid, commis.host)
     if commis.status == "interrupted":
         waited = length(now.now_us - now.until_us)
@@ -164,6 +166,7 @@ def _concierge_header(now: Concierge, room: int | None) -> Iterator[Text]:
         ("thread", now.thread_id),
         ("run", now.run and now.run.run_id),
         ("continues", now.run and now.run.continues),
+        ("labels", now.run and _labels(now.run.labels or {})),
         ("trace", known and known.trace_id),
     ):
         if value:
@@ -172,6 +175,10 @@ def _concierge_header(now: Concierge, room: int | None) -> Iterator[Text]:
         yield from _process(now, now.begun.pid, now.begun.host)
     if now.error:
         yield from _long_field("error", clean(now.error), room, "red")
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    return clean(", ".join(f"{name}={value}" for name, value in labels.items()))
 
 
 def _time(now: Commis) -> str:
