@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
@@ -83,10 +83,7 @@ def render(run: Commis | Concierge, width: int, *, plain: bool) -> Iterator[Text
     from zerg_visibility.cli.waterfall import ASCII, UNICODE, waterfall
 
     room = None if plain else width - _NAME_COLUMNS
-    if isinstance(run, Commis):
-        yield from _commis_header(run, room)
-    else:
-        yield from _concierge_header(run, room)
+    yield from _header(run, room)
     yield Text()
     yield from waterfall(run, width=width, glyphs=ASCII if plain else UNICODE)
     yield Text()
@@ -106,79 +103,73 @@ def _long_field(name: str, value: str, room: int | None, style: str = "") -> Ite
         yield _field(name if number == 0 else "", line, style)
 
 
-def _title(what: str, status: str, name: str) -> Text:
+_Fact: TypeAlias = tuple[str, str | None, str]
+"""A name, a value if there is one, and a style."""
+
+_FOLDED = {"task", "waits", "asked", "error"}
+
+
+def _header(run: Commis | Concierge, room: int | None) -> Iterator[Text]:
     from rich.text import Text
 
-    return Text.assemble(
-        (what, "bold"), "  ", (status, f"bold {style_of(status)}"), "  ", (clean(name, 100), "bold")
-    )
+    job = f"Job {run.job_id}" if isinstance(run, Commis) and run.job_id is not None else None
+    yield Text.assemble(
+        (job or type(run).__name__, "bold"), "  ",
+        (run.status, f"bold {style_of(run.status)}"), "  ", (clean(run.name, 100), "bold"),
+    )  # fmt: skip
+    for name, value, style in _of_commis(run) if isinstance(run, Commis) else _of_concierge(run):
+        if value:
+            yield from _long_field(name, clean(value), room if name in _FOLDED else None, style)
 
 
-def _started(run: Commis | Concierge) -> Text:
-    ago = age(run.now_us - run.start_us)
-    return _field("started", f"{format_us(run.start_us)[:19]}Z ({ago} ago)")
-
-
-def _process(run: Commis | Concierge, pid: int | None, host: str | None) -> Iterator[Text]:
-    if pid is None:
-        return
-    if run.status == "lost":
-        gone = f"process {pid} on {clean(host, 60)} ended without saying so"
-        yield _field("lost", gone, style_of("lost"))
-    elif run.status == "running":
-        sign = age(run.now_us - (run.sign_of_life_us or run.start_us))
-        yield _field("process", f"{pid} on {clean(host, 60)}, last sign of life {sign} ago")
-
-
-def _commis_header(now: Commis, room: int | None) -> Iterator[Text]:
+def _of_commis(now: Commis) -> Iterator[_Fact]:
     commis = now.metadata
-    status = style_of(commis.status)
-    job = "Commis" if commis.job_id is None else f"Job {commis.job_id}"
-    yield _title(job, commis.status, commis.name)
-    yield _field("commis", commis.commis_id)
-    yield from _long_field("task", clean(commis.task) or "-", room)
-    yield _field("time", _time(now))
-    if commis.started_at is not None:
-        yield _started(now)
-    if commis.parent_commis_id is not None:
-        yield _field("started by", clean(commis.parent_commis_id, 200))
-    if commis.labels:
-        yield _field("labels", _labels(commis.labels))
+    yield "commis", commis.commis_id, ""
+    yield "task", clean(commis.task) or "-", ""
+    yield "time", _time(now), ""
+    yield "started", _started(now) if commis.started_at else None, ""
+    yield "started by", commis.parent_commis_id, ""
+    yield "labels", _labels(commis.labels), ""
     yield from _process(now, commis.pid, commis.host)
     if commis.status == "interrupted":
         waited = length(now.now_us - now.until_us)
-        for_it = f"{waited} so far for a human; resume its thread to let it go on"
-        yield from _long_field("waits", for_it, room, status)
-        if commis.asked:
-            yield from _long_field("asked", clean(commis.asked), room, status)
-    if commis.error:
-        yield from _long_field("error", clean(commis.error), room, "red")
+        style = style_of(commis.status)
+        yield "waits", f"{waited} so far for a human; resume its thread to let it go on", style
+        yield "asked", commis.asked, style
+    yield "error", commis.error, "red"
 
 
-def _concierge_header(now: Concierge, room: int | None) -> Iterator[Text]:
-    yield _title("Concierge", now.status, now.name)
-    yield _field("concierge", now.concierge_id)
+def _of_concierge(now: Concierge) -> Iterator[_Fact]:
+    yield "concierge", now.concierge_id, ""
     so_far = {"running": " so far", "lost": " until its last sign of life"}.get(now.status, "")
-    yield _field("time", f"{duration(now.at_work_ms or 0)}{so_far}")
-    yield _started(now)
-    known = now.run or now.begun
-    for name, value in (
-        ("thread", now.thread_id),
-        ("run", now.run and now.run.run_id),
-        ("continues", now.run and now.run.continues),
-        ("labels", now.run and _labels(now.run.labels or {})),
-        ("trace", known and known.trace_id),
-    ):
-        if value:
-            yield _field(name, clean(value, 200))
+    yield "time", f"{duration(now.at_work_ms or 0)}{so_far}", ""
+    yield "started", _started(now), ""
+    yield "thread", now.thread_id, ""
+    if now.run is not None:
+        yield "run", now.run.run_id, ""
+        yield "continues", now.run.continues, ""
+        yield "labels", _labels(now.run.labels), ""
+    yield "trace", now.trace_id, ""
     if now.begun is not None:
         yield from _process(now, now.begun.pid, now.begun.host)
-    if now.error:
-        yield from _long_field("error", clean(now.error), room, "red")
+    yield "error", now.error, "red"
 
 
-def _labels(labels: Mapping[str, str]) -> str:
-    return clean(", ".join(f"{name}={value}" for name, value in labels.items()))
+def _started(run: Commis | Concierge) -> str:
+    return f"{format_us(run.start_us)[:19]}Z ({age(run.now_us - run.start_us)} ago)"
+
+
+def _process(run: Commis | Concierge, pid: int | None, host: str | None) -> Iterator[_Fact]:
+    where = f"{pid} on {clean(host, 60)}"
+    if pid is not None and run.status == "lost":
+        yield "lost", f"process {where} ended without saying so", style_of("lost")
+    elif pid is not None and run.status == "running":
+        sign = age(run.now_us - (run.sign_of_life_us or run.start_us))
+        yield "process", f"{where}, last sign of life {sign} ago", ""
+
+
+def _labels(labels: Mapping[str, str] | None) -> str:
+    return ", ".join(f"{name}={value}" for name, value in (labels or {}).items())
 
 
 def _time(now: Commis) -> str:
