@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 from functools import cached_property
 from typing import Any, Self
@@ -75,27 +76,29 @@ class Concierge(RunFiles):
         return "lost" if mark.is_gone() else "running"
 
     @property
+    def _known(self) -> ConciergeRunRecord | CallStarted | None:
+        return self.run or self.begun
+
+    @property
     def name(self) -> str:
         """What its graph is called."""
-        source = self.run or self.begun
-        return "concierge" if source is None else source.name
+        return self._known.name if self._known else "concierge"
 
     @property
     def error(self) -> str | None:
         """Why it failed, on one line."""
-        return None if self.run is None else self.run.error
+        return self.run.error if self.run else None
 
     @property
     def trace_id(self) -> str | None:
         """32 hex digits of its trace, where they are known."""
-        sources = (self.run, self.begun, *self.records.items[:1])
-        return next((one.trace_id for one in sources if one is not None and one.trace_id), None)
+        lines = (self.run, self.begun, *self.records.items[:1])
+        return next((line.trace_id for line in lines if line and line.trace_id), None)
 
     @property
     def thread_id(self) -> str | None:
         """The LangGraph thread, where there is one."""
-        source = self.run or self.begun
-        return None if source is None else source.thread_id
+        return self._known.thread_id if self._known else None
 
     @property
     def at_work_ms(self) -> int | None:
@@ -112,25 +115,18 @@ class Concierge(RunFiles):
     @cached_property
     def start_us(self) -> int:
         """When it began, in microseconds since 1970."""
-        source = self.run or self.begun
-        if source is not None:
-            return source.start_us
+        if self._known:
+            return self._known.start_us
         return moment_in_name(self.concierge_id) or self.now_us
 
     @cached_property
     def commis(self) -> tuple[CommisMetadata, ...]:
         """The first 1,000 of the commis that it started, as they stand now."""
-        return tuple(
-            found
-            for child in self.children[:COMMIS_READ]
-            if (found := self._known(child.commis_id))
-        )
-
-    def _known(self, commis_id: str | None) -> CommisMetadata | None:
-        try:
-            return Commis.find(self._store, commis_id or "").metadata
-        except CommisNotFoundError:  # pruned, or no id of ours
-            return None
+        found = []
+        for child in self.children[:COMMIS_READ]:
+            with suppress(CommisNotFoundError):  # pruned, or no id of ours
+                found.append(Commis.find(self._store, child.commis_id).metadata)
+        return tuple(found)
 
     @property
     def descendants(self) -> DescendantTotals | None:
