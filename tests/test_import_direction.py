@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "errortext": {"words"},
     "diagnostics": {"errortext", "forksafe", "settings"},
     "redaction": {"diagnostics"},
+    "labels": {"diagnostics", "errors", "redaction", "words"},
     "records": {"clock", "jsonable", "schema", "status"},
     "store": {"clock", "errors", "forksafe", "records", "schema", "settings", "status", "words"},
     "sinks": {"diagnostics", "errors", "records", "settings", "store", "words"},
@@ -42,8 +43,8 @@ MAY_IMPORT = {
     },
     "commis": {
         "arguments", "callbacks", "clock", "commis_store", "diagnostics", "errors", "errortext",
-        "forksafe", "records", "redaction", "run_log", "settings", "status", "store", "tools",
-        "words",
+        "forksafe", "labels", "records", "redaction", "run_log", "settings", "status", "store",
+        "tools", "words",
     },
     "testing": {"clock", "records"},
     "demo": {

@@ -34,11 +34,10 @@ from zerg_visibility.callbacks import open_runs as table_module
 from zerg_visibility.callbacks.builder import RecordBuilder
 from zerg_visibility.callbacks.concierge import ConciergeFiles
 from zerg_visibility.callbacks.open_runs import OpenRuns
-from zerg_visibility.callbacks.runs import OpenRun, RootRun
+from zerg_visibility.callbacks.runs import ActiveSegment, OpenRun, RootRun
 from zerg_visibility.clock import SYSTEM_CLOCK
 from zerg_visibility.commis import live as dossier_module
-from zerg_visibility.commis.live import Beginning, LiveCommis, Turn
-from zerg_visibility.commis.options import CAPTURES
+from zerg_visibility.commis.live import LiveCommis
 from zerg_visibility.commis.registry import LiveRegistry
 from zerg_visibility.diagnostics import Diagnostics
 from zerg_visibility.records.started import started
@@ -243,17 +242,29 @@ def test_two_threads_begin_the_files_of_a_concierge(store):
     for_each_line(happens)
 
 
-BEGINNING = Beginning(
-    name="research",
-    task="Calculate 7*6",
-    owner_id=None,
-    parent_commis_id=None,
-    concierge_id=None,
-    trace_id=None,
-    span_id=None,
-    thread_id=None,
-    start_us=1_000_000,
-)
+def new_commis(store: CommisStore, *, in_folder: bool = True) -> LiveCommis:
+    commis_id, job_id = "1970-01-01T00-00-01_calculate-7-6", None
+    if in_folder:
+        commis_id, job_id = store.create("Calculate 7*6", 1_000_000)
+    metadata = CommisMetadata(commis_id=commis_id, job_id=job_id, name="research")
+    return LiveCommis(store, commis_id, Diagnostics(), metadata)
+
+
+def expected_segment(live: LiveCommis) -> ActiveSegment:
+    segment = ActiveSegment(
+        commis_id=live.commis_id,
+        name="research",
+        span_id="ab" * 8,
+        parent_span_id=None,
+        root=RootRun.of_run(1, 0, 0, {}),
+        outer=None,
+        run_log=live,
+        owner=VisibilityCallbackHandler().tracker,
+    )
+    live.expect(segment)
+    return segment
+
+
 CALL = ToolCallRecord(tool="ls", start_us=1_000_000, end_us=2_000_000, success=True)
 BEGUN = SegmentRun(span_id="ab" * 8, start_ts="1970-01-01T00:00:01.000000Z")
 RUN = CommisRunRecord(name="research", status="cancelled", start_us=1_000_000, end_us=2_000_000)
@@ -261,17 +272,17 @@ RUN = CommisRunRecord(name="research", status="cancelled", start_us=1_000_000, e
 
 def test_a_stream_is_collected_while_a_record_of_its_commis_is_added_up_and_another_saved(store):
     def happens(number: int) -> bool:
-        live, turn = LiveCommis.create(store, BEGINNING, str, CAPTURES, Diagnostics()), Turn(None)
-        live.expect(turn)
-        live.begin_segment(turn, BEGUN, first=True)
+        live = new_commis(store)
+        segment = expected_segment(live)
+        live.begin(segment, BEGUN, is_first=True)
         saving = threading.Thread(target=live.save_late, daemon=True)
 
         def collected() -> None:
             saving.start()
             saving.join(LET_IT_COME_FAR_S)
-            live.end_segment(turn, RUN, 1_000_000, None)
+            live.end(segment, RUN, 1_000_000, None)
 
-        adding = InBetween(number, lambda: live.run_log.add(CALL), collected)
+        adding = InBetween(number, lambda: live.add(CALL), collected)
         adding.start()
         end(adding)
         if adding.came:
@@ -279,7 +290,7 @@ def test_a_stream_is_collected_while_a_record_of_its_commis_is_added_up_and_anot
             live.save_late()
             after = store.metadata(live.commis_id)
             assert (after.status, after.totals.tool_calls) == ("cancelled", 1)
-        live.run_log.close()
+        live.close()
         return adding.came
 
     for_each_line(happens)
@@ -331,17 +342,16 @@ def collect_while_logging(
 
 
 def test_a_stream_is_collected_while_a_continued_commis_turns_out_to_be_unreadable(tmp_path, log):
-    store, registry, turn = BrokenStore(tmp_path), LiveRegistry(), Turn(None)
-    commis_id, job_id = store.create("Calculate 7*6", 1_000_000)
-    ended = LiveCommis(store, BEGINNING.metadata(commis_id, job_id), str, CAPTURES, Diagnostics())
-
-    def load(earlier: LiveCommis | None) -> LiveCommis:
-        return LiveCommis.reopen(store, commis_id, str, CAPTURES, Diagnostics(), earlier)
+    store, registry = BrokenStore(tmp_path), LiveRegistry()
+    commis_id, _ = store.create("Calculate 7*6", 1_000_000)
+    live = registry.find(store, commis_id, Diagnostics())
+    ending = expected_segment(live)
+    continuing = expected_segment(live)
 
     def has_a_fault() -> None:
-        registry.take(store, commis_id, turn, load).begin_segment(turn, BEGUN, first=False)
+        live.begin(continuing, BEGUN, is_first=False)
 
-    collect_while_logging(log, store, has_a_fault, lambda: registry.release(store, ended))
+    collect_while_logging(log, store, has_a_fault, lambda: live.end(ending, RUN, 1, None))
 
 
 def test_a_stream_is_collected_while_the_directory_of_its_commis_cannot_be_made(
@@ -349,8 +359,7 @@ def test_a_stream_is_collected_while_the_directory_of_its_commis_cannot_be_made(
 ):
     monkeypatch.setattr(dossier_module, "RETRY_AFTER_S", 0.0)
     store = BrokenStore(tmp_path)
-    metadata = BEGINNING.metadata("1970-01-01T00-00-01_calculate-7-6", None)
-    live = LiveCommis(store, metadata, str, CAPTURES, Diagnostics())
+    live = new_commis(store, in_folder=False)
     collect_while_logging(log, store, live.save_late, live.save_late)
 
 

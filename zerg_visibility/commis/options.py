@@ -9,12 +9,14 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 
 from zerg_visibility.arguments import expect, expect_functions, expect_store
+from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
 from zerg_visibility.commis_store import CommisStore
+from zerg_visibility.labels import Labels, checked_labels
 from zerg_visibility.redaction import Redact
 from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.words import is_storable
 
-CAPTURES = ("result", "messages", "tool_outputs", "starts")
+CAPTURES = ("result", "messages", "tool_inputs", "tool_outputs", "starts")
 """What can be stored beside metrics; all of it by default."""
 
 Output = Callable[[Any, CommisMetadata], Any]
@@ -37,6 +39,8 @@ class CommisOptions:
         owner_id: Whose it is, or a function that tells it from the run's config.
         capture: What is stored beside metrics.
         redact: Applied to every text before it is stored or logged.
+        labels: What the user calls it, for comparing it with others.
+        handler: The handler to use if the run has none; None for one that others share.
 
     Raises:
         ConfigurationError: One of them cannot be used; the message says what it must be.
@@ -50,6 +54,8 @@ class CommisOptions:
     owner_id: Owner = None
     capture: Collection[str] = CAPTURES
     redact: Redact | None = None
+    labels: Labels | None = None
+    handler: VisibilityCallbackHandler | None = None
 
     def __post_init__(self) -> None:
         expect_store(self.store)
@@ -57,6 +63,10 @@ class CommisOptions:
         expect_functions(
             {"task": self.task, "result": self.result, "output": self.output, "redact": self.redact}
         )
+        given = self.handler
+        is_handler = given is None or isinstance(given, VisibilityCallbackHandler)
+        expect("handler", given, is_handler, "a VisibilityCallbackHandler")
+        checked_labels(self.labels)
         # Annotations promise what is checked here, but nothing holds a caller to them.
         owner: object = self.owner_id
         is_owner = owner is None or callable(owner) or isinstance(owner, str)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, PrivateAttr
 from pydantic.errors import PydanticUserError
 
 from zerg_visibility.arguments import expect_functions
+from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
 from zerg_visibility.commis.node import create_commis_node, segment_begun
 from zerg_visibility.commis.options import CAPTURES, Owner
 from zerg_visibility.commis.resume_key import tool_call_id as current_tool_call_id
@@ -22,6 +23,7 @@ from zerg_visibility.commis.segment import Segment
 from zerg_visibility.commis.texts import result_text
 from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.errors import ConfigurationError
+from zerg_visibility.labels import Labels
 from zerg_visibility.redaction import Redact
 from zerg_visibility.store import layout
 from zerg_visibility.tools.excerpt import excerpt
@@ -46,6 +48,8 @@ def create_commis_tool(
     owner_id: Owner = None,
     capture: Collection[str] = CAPTURES,
     redact: Redact | None = None,
+    labels: Labels | None = None,
+    handler: VisibilityCallbackHandler | None = None,
 ) -> BaseTool:
     """Make a tool that runs a commis and answers with its result and execution time.
 
@@ -64,6 +68,8 @@ def create_commis_tool(
         owner_id: Whose commis it is, as for `create_commis_node`.
         capture: What is stored beside metrics, as for `create_commis_node`.
         redact: Applied to every text before it is stored, logged or answered.
+        labels: What to call its runs, as for `create_commis_node`.
+        handler: The handler to use if the run has none, as for `create_commis_node`.
 
     Raises:
         ConfigurationError: The graph is not compiled or is a commis already, its input cannot be
@@ -78,6 +84,8 @@ def create_commis_tool(
         owner_id=owner_id,
         capture=capture,
         redact=redact,
+        labels=labels,
+        handler=handler,
     )
     tool = CommisTool(name=name, description=description, args_schema=CommisTask)
     tool.watch(node, input or _guess_input(graph))
