@@ -133,7 +133,9 @@ class LiveCommis(RunLog):
         if problem is not None:
             self._diagnostics.note("read what is stored of a commis that continues", problem)
         self.make_folder()
+        around = None if segment.outer is None else segment.outer.run_log
         with self._lock:
+            self.outer = around if isinstance(around, LiveCommis) else None
             self._latest = segment
             known = self._known
             again = 0 if is_first or known.status == "interrupted" else 1
