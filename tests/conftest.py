@@ -106,7 +106,7 @@ def jq_on_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
         return
     folder = tmp_path_factory.mktemp("bin")
-    script = Path(__file__).with_name("jq_from_bindings.py")
+    script = Path(__file__).parent / "spec" / "jq_from_bindings.py"
     command = folder / "jq"
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n')
     command.chmod(0o755)

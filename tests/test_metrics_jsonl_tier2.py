@@ -9,7 +9,6 @@ import pytest
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Send
 
-from tests.backup_run import COMMIS_ID, FAILURE, backup_run
 from tests.scripted import (
     answers_of,
     asks,
@@ -20,7 +19,8 @@ from tests.scripted import (
     run,
     says,
 )
-from tests.spec_commands import shell, starting_with
+from tests.spec.backup_run import COMMIS_ID, FAILURE, backup_run
+from tests.spec.spec_commands import shell, starting_with
 from zerg_visibility import create_commis_node
 from zerg_visibility.callbacks.context import current_commis
 from zerg_visibility.store.layout import METRICS, concierge_dir

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import zerg_visibility
-from tests.langgraph import compatibility
-from tests.langgraph.table import TABLE
+from tests.scenarios import compatibility
+from tests.scenarios.table import TABLE
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

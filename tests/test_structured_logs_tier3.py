@@ -6,9 +6,9 @@ import re
 import pytest
 from langchain_core.tools import tool
 
-from tests.backup_run import COMMIS_ID, backup_run
 from tests.scripted import asks, calculator, commis_agent, concierge, run, says
-from tests.spec_commands import shell, starting_with, terminal
+from tests.spec.backup_run import COMMIS_ID, backup_run
+from tests.spec.spec_commands import shell, starting_with, terminal
 from zerg_visibility import MemorySink, VisibilityCallbackHandler, configure_logging
 from zerg_visibility.testing import FailingSink
 

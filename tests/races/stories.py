@@ -12,7 +12,7 @@ from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 
-from tests.langgraph.parts import Gate
+from tests.scenarios.parts import Gate
 from zerg_visibility import (
     CommisStore,
     create_commis_node,

@@ -14,8 +14,8 @@ from langgraph.errors import NodeTimeoutError
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import RetryPolicy
 
-from tests.langgraph.parts import Gate, ScriptedModel
 from tests.races.stories import HELLO, around, late, one, prompt, said
+from tests.scenarios.parts import Gate, ScriptedModel
 from zerg_visibility import (
     CommisRunRecord,
     CommisStore,

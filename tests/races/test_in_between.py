@@ -19,8 +19,8 @@ import pytest
 from langchain_core.tools import tool
 
 import zerg_visibility
-from tests.langgraph.parts import Gate
 from tests.races.stories import HELLO, one, prompt, said
+from tests.scenarios.parts import Gate
 from zerg_visibility import (
     CommisMetadata,
     CommisRunRecord,

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from langgraph.types import RetryPolicy
 
-from tests.langgraph.parts import Gate
 from tests.races.stories import HELLO, Stubborn, around, late, one, prompt
+from tests.scenarios.parts import Gate
 from zerg_visibility import (
     CommisMetadata,
     CommisStore,

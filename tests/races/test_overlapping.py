@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
-from tests.langgraph.parts import Gate
 from tests.processes import python
 from tests.races.stories import HELLO, InThread, one, prompt, said
+from tests.scenarios.parts import Gate
 from zerg_visibility import (
     CommisStore,
     VisibilityCallbackHandler,
@@ -235,8 +235,8 @@ def test_a_forked_child_that_leaves_does_not_end_the_commis_of_its_parent(tmp_pa
 
 FORKED_CONCIERGE = """
 import os, sys
-from tests.langgraph.found import lines
-from tests.langgraph.parts import *
+from tests.scenarios.found import lines
+from tests.scenarios.parts import *
 from zerg_visibility import *
 
 store = CommisStore(sys.argv[1])

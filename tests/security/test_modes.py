@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.nothing_lost.crowd import concierge
+from tests.crash.crowd import concierge
 from tests.processes import python
 from zerg_visibility import CommisStore, VisibilityCallbackHandler
 
 ELSEWHERE = """
 import os, sys
 os.umask(0)
-from tests.nothing_lost.crowd import concierge
+from tests.crash.crowd import concierge
 from zerg_visibility import CommisStore, VisibilityCallbackHandler
 mode = int(sys.argv[2], 8) if sys.argv[2] != "none" else None
 store = CommisStore(sys.argv[1], mode=mode)
