@@ -85,7 +85,7 @@ class NowhereStore(CommisStore):
         """Give a file of which nothing is kept."""
         return _NoFile(path, self.modes)
 
-    def write_file(self, path: Path, data: bytes) -> None:
+    def write_file(self, path: Path | str, data: bytes) -> None:
         """Keep nothing."""
 
     def note_trace(self, trace_id: str, name: str) -> None:

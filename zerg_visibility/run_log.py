@@ -139,7 +139,7 @@ class RunLog(ForkSafe):
         while True:
             name = layout.tool_output_name(next(self._output_numbers), tool)
             try:
-                self._store.write_file(self._folder / name, data)
+                self._store.write_file(f"{self._folder}/{name}", data)
             except FileExistsError:
                 continue
             return name, len(data)

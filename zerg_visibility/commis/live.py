@@ -154,7 +154,7 @@ class LiveCommis(RunLog):
                 host=mark.host,
             )
             segment.name, segment.attempt = known.name, self._known.attempts
-        self._save()
+        self._save(is_mine=True)
 
     def end(
         self, segment: ActiveSegment, record: CommisRunRecord, worked_us: int, asked: str | None
@@ -177,8 +177,13 @@ class LiveCommis(RunLog):
             self._worked_us += worked_us
             known = self._known
             started_us = known.started_us or record.start_us
-            known = replace(
+            # One that began later says how the commis is, though it may have ended before.
+            told = record if self._latest is segment else None
+            self._known = replace(
                 known,
+                status=known.status if told is None else told.status,
+                error=known.error if told is None else told.error,
+                finished_at=known.finished_at if told is None else told.end_ts,
                 duration_ms=self._worked_us // 1000,
                 wall_ms=max(known.wall_ms or 0, (record.end_us - started_us) // 1000),
                 runs=tuple(
@@ -188,12 +193,6 @@ class LiveCommis(RunLog):
                     for run in known.runs
                 ),
             )
-            # One that began later says how the commis is, though it may have ended before.
-            if self._latest is segment:
-                known = replace(
-                    known, status=record.status, error=record.error, finished_at=record.end_ts
-                )
-            self._known = known
         try:
             self.save_late()
         finally:
@@ -269,14 +268,15 @@ class LiveCommis(RunLog):
             return None
         return DescendantTotals.sum_of([*self._children.values(), *self._more_children])
 
-    def _save(self) -> None:
+    def _save(self, *, is_mine: bool = False) -> None:
+        """Write metadata.json, unless another process has gone on; it has not if it is ours."""
         if not self.is_open:
             return
         with self._lock:
             self._saves += 1
         while True:
             saves, metadata = self._saves, self.metadata
-            if self._is_continued_elsewhere():
+            if not is_mine and self._is_continued_elsewhere():
                 return  # whoever it is reads metrics.jsonl, and has more to say than this one
             self._written = self._store.save_metadata(metadata)
             self._written_dropped = metadata.dropped_records
