@@ -38,7 +38,6 @@ from zerg_visibility.callbacks.runs import ActiveSegment, OpenRun, RootRun
 from zerg_visibility.clock import SYSTEM_CLOCK
 from zerg_visibility.commis import live as dossier_module
 from zerg_visibility.commis.live import LiveCommis
-from zerg_visibility.commis.registry import LiveRegistry
 from zerg_visibility.diagnostics import Diagnostics
 from zerg_visibility.records.started import started
 from zerg_visibility.store.appending import MAX_OPEN_FILES
@@ -342,9 +341,9 @@ def collect_while_logging(
 
 
 def test_a_stream_is_collected_while_a_continued_commis_turns_out_to_be_unreadable(tmp_path, log):
-    store, registry = BrokenStore(tmp_path), LiveRegistry()
+    store = BrokenStore(tmp_path)
     commis_id, _ = store.create("Calculate 7*6", 1_000_000)
-    live = registry.find(store, commis_id, Diagnostics())
+    live = LiveCommis(store, commis_id, Diagnostics())
     ending = expected_segment(live)
     continuing = expected_segment(live)
 

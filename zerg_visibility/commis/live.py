@@ -33,10 +33,10 @@ _CAPTURED_AS = {layout.RESULT: "result", layout.THREAD: "messages"}
 class LiveCommis(RunLog):
     """A commis as this process knows it: what its files say, and who works on it.
 
-    There is one for each commis as long as anybody refers to it, see LiveRegistry. Safe to use from
-    several threads: a retry may start while the attempt before it still winds up. The lock guards
-    what is in memory and the order of records. metadata.json is written outside of it, and once
-    more by whoever finds that there was news meanwhile.
+    There is one for each commis as long as anybody refers to it. Safe to use from several threads:
+    a retry may start while the attempt before it still winds up. The lock guards what is in memory
+    and the order of records. metadata.json is written outside of it, and once more by whoever finds
+    that there was news meanwhile.
 
     Args:
         store: Where it lies.
@@ -101,12 +101,7 @@ class LiveCommis(RunLog):
         )
 
     def configure(self, redact: Redact, capture: Collection[str]) -> None:
-        """Say how it is kept from now on.
-
-        Args:
-            redact: Applied to every text before it is stored.
-            capture: What is stored beside metrics.
-        """
+        """Say how it is kept from now on: what is hidden, and what is stored beside metrics."""
         self.redact = redact
         self._captured = capture
         self.stores_starts = "starts" in capture
@@ -118,12 +113,7 @@ class LiveCommis(RunLog):
         self._segments.append(segment)
 
     def begin(self, segment: ActiveSegment, run: SegmentRun, *, is_first: bool) -> None:
-        """Note that a segment starts.
-
-        Args:
-            segment: The segment; it is expected.
-            run: The same as metadata.json lists it.
-            is_first: Whether the commis was made for it.
+        """Note that a segment starts; `is_first` if the commis was made for it.
 
         Raises:
             OSError: metadata.json could not be written.
@@ -159,13 +149,7 @@ class LiveCommis(RunLog):
     def end(
         self, segment: ActiveSegment, record: CommisRunRecord, worked_us: int, asked: str | None
     ) -> None:
-        """Note that a segment has ended, and how, unless another process has gone on since.
-
-        Args:
-            segment: The segment.
-            record: The same as a record.
-            worked_us: Microseconds that it was at work.
-            asked: What a human is asked, if it waits for one.
+        """Note that a segment has ended, and how; `asked` is what it waits for a human to say.
 
         Raises:
             OSError: metadata.json could not be written.
@@ -216,12 +200,7 @@ class LiveCommis(RunLog):
                 outer.save_late()
 
     def note_child(self, commis_id: str, metadata: CommisMetadata) -> None:
-        """Take in the latest sums of a commis that this one has started.
-
-        Args:
-            commis_id: Which; it is counted once, however often it tells.
-            metadata: What is known of it, and of those below it.
-        """
+        """Take in the latest sums of a commis that this one has started; it counts once."""
         below = DescendantTotals.of(metadata)
         with self._lock:
             if commis_id in self._children or len(self._children) < MAX_CHILDREN:
@@ -235,11 +214,6 @@ class LiveCommis(RunLog):
 
     def keep(self, segment: ActiveSegment, name: str, text: str) -> None:
         """Write what a segment leaves, unless a later one has begun, here or elsewhere.
-
-        Args:
-            segment: The segment.
-            name: One of the names in `layout`.
-            text: Its content.
 
         Raises:
             OSError: It could not be written.
@@ -303,12 +277,9 @@ class LiveCommis(RunLog):
     def _read_news(self, segment: ActiveSegment) -> Exception | None:
         """Take in what is stored, if it is not known yet or another process has gone on.
 
-        Args:
-            segment: The segment that it is read for.
-
         Returns:
-            Why something could not be read; not said here, since who writes the log may have to
-            wait for our lock.
+            Why it could not be read; whoever writes the log may wait for our lock, so the caller
+            says it.
         """
         problem: Exception | None = None
         with self._lock:

@@ -23,8 +23,7 @@ from langgraph.pregel import Pregel
 
 from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
 from zerg_visibility.commis.chunks import STATE_MODE, StateChunk
-from zerg_visibility.commis.fallback import shared_handlers
-from zerg_visibility.commis.opening import open_segment
+from zerg_visibility.commis.opening import open_segment, shared_handler
 from zerg_visibility.commis.options import CAPTURES, CommisOptions, Output, Owner
 from zerg_visibility.commis.segment import Segment
 from zerg_visibility.commis_store import CommisStore
@@ -147,7 +146,7 @@ class WatchedGraph(_Graph):
     @property
     def commis_handler(self) -> VisibilityCallbackHandler:
         """The handler to use if the run has none; found when it is first needed."""
-        handler = self.commis_fallback or shared_handlers.of(self.commis_options.store)
+        handler = self.commis_fallback or shared_handler(self.commis_options.store)
         type(self).commis_fallback = handler
         return handler
 

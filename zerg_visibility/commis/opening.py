@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 from uuid import uuid4
 
@@ -18,9 +19,9 @@ from zerg_visibility.callbacks.runs import ActiveSegment, RootRun, RunId
 from zerg_visibility.clock import format_for_name, format_us
 from zerg_visibility.commis.live import LiveCommis
 from zerg_visibility.commis.options import CommisOptions
-from zerg_visibility.commis.registry import registry
 from zerg_visibility.commis.resume_key import identify
 from zerg_visibility.commis.segment import Segment
+from zerg_visibility.commis.shared import Shared
 from zerg_visibility.commis.texts import task_text
 from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.diagnostics import Diagnostics
@@ -29,6 +30,19 @@ from zerg_visibility.redaction import safely
 from zerg_visibility.store import layout
 from zerg_visibility.store.metadata import TASK_MAX, UNKNOWN_OWNER, CommisMetadata
 from zerg_visibility.words import is_storable, one_line
+
+_live_commis: Shared[LiveCommis] = Shared()
+"""The commis of this process, by root and id."""
+
+_handlers: Shared[VisibilityCallbackHandler] = Shared()
+"""The handlers of commis that run where none is given, by store."""
+
+
+def shared_handler(store: CommisStore | None) -> VisibilityCallbackHandler:
+    """Give the handler of all nodes of a store, of the default one if none is given."""
+    store = store or CommisStore()
+    key = (type(store), store.root, store.modes)
+    return _handlers.get(key, lambda: VisibilityCallbackHandler(store))
 
 
 def open_segment(
@@ -39,7 +53,7 @@ def open_segment(
     given: Any,
     config: RunnableConfig | None,
 ) -> Segment | None:
-    """Start a segment of a commis.
+    """Start a segment of a commis; None, and a dropped record, if watching it fails altogether.
 
     Args:
         options: How it is watched.
@@ -48,9 +62,6 @@ def open_segment(
         graph_name: The graph's own name.
         given: The graph's input.
         config: The config it is called with.
-
-    Returns:
-        The segment; None if watching it failed altogether, which is counted as a dropped record.
     """
     found, parent_run_id, is_ours = _find_handler(graph_config, config)
     try:
@@ -83,8 +94,16 @@ def _open(
         handler.redact if options.redact is None else safely(options.redact, handler.diagnostics)
     )
     # What is to be redacted may stand in an error of the user's own functions.
-    withheld = redact is not str
-    owner_id = _owner(options, handler, config, withheld=withheld)
+    note = partial(handler.diagnostics.note, withheld=redact is not str)
+    owner_id: Any = options.owner_id
+    if callable(owner_id):
+        try:
+            owner_id = owner_id(ensure_config(config))
+            # What is no text, or has no form in a file, could be read as somebody else's.
+            owner_id = owner_id if owner_id is None or is_storable(owner_id) else UNKNOWN_OWNER
+        except Exception as error:
+            note("tell whose a commis is", error)
+            owner_id = UNKNOWN_OWNER
     key = identify(config, given, options.name, owner_id)
     name = one_line(redact(options.name or key.node or graph_name), 100) or "commis"
     enclosing = handler.tracker.enclosing(parent_run_id)
@@ -98,13 +117,20 @@ def _open(
     known = None
     if key.key is not None and key.may_continue:
         known = store.commis_of_key(key.key, on_disk=key.checkpointed)
-    live = None if known is None else registry.find(store, known, handler.diagnostics)
+    live = None
+    if known is not None:
+        make = partial(LiveCommis, store, known, handler.diagnostics)
+        live = _live_commis.get((store.root, known), make)
     # Some servers give parallel tool calls one id. The first of them is found by it.
     is_beside = live is not None and live.runs_in(key.execution)
     is_first = live is None or is_beside
     if live is None or is_beside:
         own_labels = options.labels or {}
-        task = redact(_task(options, handler, given, withheld=withheld))
+        try:
+            task = redact(str((options.task or task_text)(given)))
+        except Exception as error:
+            note("make a task text of a commis's input", error)
+            task = ""
         start_us = handler.clock.wall_us()
         commis_id, job_id = _make_directory(store, task or name, start_us, handler)
         moment = format_us(start_us)
@@ -124,7 +150,7 @@ def _open(
             labels=merged_labels(redacted_labels(own_labels, redact), root.labels) or None,
         )
         live = LiveCommis(store, commis_id, handler.diagnostics, metadata)
-        registry.add(store, live)
+        _live_commis.put((store.root, commis_id), live)
     live.configure(redact, options.capture)
     seen = ActiveSegment(
         commis_id=live.commis_id,
@@ -165,45 +191,10 @@ def _make_directory(
         return f"{format_for_name(start_us)}_{layout.slug(task)}-{uuid4().hex[:8]}", None
 
 
-def _owner(
-    options: CommisOptions,
-    handler: VisibilityCallbackHandler,
-    config: RunnableConfig | None,
-    *,
-    withheld: bool,
-) -> str | None:
-    if not callable(options.owner_id):
-        return options.owner_id
-    try:
-        owner = options.owner_id(ensure_config(config))
-        # What is no text, or has no form in a file, could be read as somebody else's.
-        return owner if owner is None or is_storable(owner) else UNKNOWN_OWNER
-    except Exception as error:
-        handler.diagnostics.note("tell whose a commis is", error, withheld=withheld)
-        return UNKNOWN_OWNER
-
-
-def _task(
-    options: CommisOptions, handler: VisibilityCallbackHandler, given: Any, *, withheld: bool
-) -> str:
-    try:
-        if options.task is not None:
-            return str(options.task(given))
-        return task_text(given)
-    except Exception as error:
-        handler.diagnostics.note("make a task text of a commis's input", error, withheld=withheld)
-        return ""
-
-
 def _find_handler(
     graph_config: RunnableConfig | None, config: RunnableConfig | None
 ) -> tuple[VisibilityCallbackHandler | None, RunId | None, bool]:
-    """Find the handler that will see a graph's events.
-
-    Returns:
-        The handler, the run that the graph is started in, and whether LangChain delivers events to
-        the handler as things stand.
-    """
+    """Find a graph's handler, the run around it, and whether the handler gets events already."""
     try:
         ambient: RunnableConfig | None = get_config()
     except RuntimeError:

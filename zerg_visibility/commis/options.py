@@ -28,19 +28,7 @@ Owner = str | Callable[[RunnableConfig], str | None] | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommisOptions:
-    """How one commis is watched.
-
-    Args:
-        store: Where its directory goes; None for the handler's store.
-        name: What to call it; None for the name of its node.
-        task: Gives its task from its input.
-        result: Gives its result from its output.
-        output: Changes its update; None leaves it as it is.
-        owner_id: Whose it is, or a function that tells it from the run's config.
-        capture: What is stored beside metrics.
-        redact: Applied to every text before it is stored or logged.
-        labels: What the user calls it, for comparing it with others.
-        handler: The handler to use if the run has none; None for one that others share.
+    """How one commis is watched; what each of these is, `create_commis_node` says.
 
     Raises:
         ConfigurationError: One of them cannot be used; the message says what it must be.
@@ -71,12 +59,8 @@ class CommisOptions:
         owner: object = self.owner_id
         is_owner = owner is None or callable(owner) or isinstance(owner, str)
         expect("owner_id", owner, is_owner, "a text, or a function of the config that gives one")
-        expect(
-            "owner_id",
-            owner,
-            not isinstance(owner, str) or is_storable(owner),
-            "a text that UTF-8 can hold, without lone surrogates",
-        )
+        fits = not isinstance(owner, str) or is_storable(owner)
+        expect("owner_id", owner, fits, "a text that UTF-8 can hold, without lone surrogates")
         capture: object = self.capture
         is_capture = isinstance(capture, Collection) and not isinstance(capture, str)
         expect("capture", capture, is_capture, f"a collection of {', '.join(CAPTURES)}")

@@ -44,10 +44,10 @@ class Segment:
     Args:
         live: The commis, with its directory.
         seen: The segment as the handler's hooks see it.
-        handler: The callback handler that sees its events.
+        handler: The handler.
         config: The config to run it with; it holds the handler.
         given: The graph's input.
-        give_result: Gives the result from the graph's output, if the user has a way of their own.
+        give_result: The user's own way to a result from the graph's output.
     """
 
     def __init__(
@@ -79,11 +79,7 @@ class Segment:
         return self._live.metadata
 
     def begin(self, *, is_first: bool) -> None:
-        """Write that it begins; what fails is counted.
-
-        Args:
-            is_first: Whether the commis was made for it.
-        """
+        """Write that it begins; `is_first` if the commis was made for it."""
         live, seen, root = self._live, self._seen, self._seen.root
         run = SegmentRun(
             span_id=seen.span_id,
