@@ -154,7 +154,6 @@ class LiveCommis(RunLog):
         Raises:
             OSError: metadata.json could not be written.
         """
-        self.make_folder()
         with self._lock:
             if segment in self._segments:
                 self._segments.remove(segment)
@@ -181,6 +180,7 @@ class LiveCommis(RunLog):
             self.save_late()
         finally:
             if self.is_idle:
+                self._latest = None  # nobody asks any more, and it refers to us
                 self.close()
 
     def save_late(self) -> None:
