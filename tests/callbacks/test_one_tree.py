@@ -377,7 +377,7 @@ def test_what_is_remembered_of_ended_runs_is_bounded(store, handler):
 def test_tool_calls_on_their_own_are_not_remembered_for_ever():
     table = OpenRuns()
     for run_id in range(1, 2 * ENDED_REMEMBERED + 2):
-        table.add_call(OpenCall("tool_call", run_id, RootRun.of_run(run_id, 0, 0, {})))
+        table.add_call(OpenCall("tool_call", run_id, RootRun(run_id, 0)))
         table.pop_call(run_id)
 
     assert table.get_ended(1) is None

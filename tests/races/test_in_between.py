@@ -171,7 +171,7 @@ def test_a_stream_is_collected_while_its_file_is_opened_by_another_thread(tmp_pa
 
 def test_the_oldest_run_is_found_while_it_ends():
     def happens(number: int) -> bool:
-        table, root = OpenRuns(), RootRun.of_run(1, 0, 0, {})
+        table, root = OpenRuns(), RootRun(1, 0)
         for run_id in (1, 2):
             table.add_chain(run_id, OpenRun(root, None))
         found: list[int] = []
@@ -191,7 +191,7 @@ def test_what_has_just_ended_is_remembered_though_two_threads_make_room_at_once(
     monkeypatch.setattr(table_module, "ENDED_REMEMBERED", 3)
 
     def happens(number: int) -> bool:
-        table, root = OpenRuns(), RootRun.of_run(1, 0, 0, {})
+        table, root = OpenRuns(), RootRun(1, 0)
         for run_id in (1, 2, 3, 4):
             table.add_chain(run_id, OpenRun(root, None))
         for run_id in (1, 2):
@@ -213,7 +213,7 @@ def test_what_has_just_ended_is_remembered_though_two_threads_make_room_at_once(
 
 def test_two_threads_begin_the_files_of_a_concierge(store):
     def happens(number: int) -> bool:
-        root = RootRun.of_run(number + 1, 0, 0, {})
+        root = RootRun(number + 1, 0)
         root.name = "planner"
         builder = RecordBuilder(Diagnostics(), None, ())
         files = ConciergeFiles(store, str, builder, Diagnostics(), SYSTEM_CLOCK)

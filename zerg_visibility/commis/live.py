@@ -143,7 +143,8 @@ class LiveCommis(RunLog):
                 pid_started=mark.pid_started,
                 host=mark.host,
             )
-            segment.name, segment.attempt = known.name, self._known.attempts
+            segment.name, segment.job_id = known.name, known.job_id
+            segment.attempt = self._known.attempts
         self._save(is_mine=True)
 
     def end(

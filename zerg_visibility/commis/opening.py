@@ -15,7 +15,7 @@ from langgraph.config import get_config
 from zerg_visibility.callbacks.activation import active_handler
 from zerg_visibility.callbacks.context import current_commis
 from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
-from zerg_visibility.callbacks.runs import ActiveSegment, RootRun, RunId
+from zerg_visibility.callbacks.runs import ActiveSegment, RunId
 from zerg_visibility.clock import format_for_name, format_us
 from zerg_visibility.commis.live import LiveCommis
 from zerg_visibility.commis.options import CommisOptions
@@ -107,11 +107,11 @@ def _open(
     key = identify(config, given, options.name, owner_id)
     name = one_line(redact(options.name or key.node or graph_name), 100) or "commis"
     enclosing = handler.tracker.enclosing(parent_run_id)
-    root, parent_span_id, outer = enclosing or (
-        RootRun.alone(ensure_config(config).get("metadata", {})),
-        None,
-        current_commis.get(),
-    )
+    if enclosing is None:
+        root = handler.tracker.new_root(ensure_config(config).get("metadata", {}))
+        parent_span_id, outer = root.parent_span_id, current_commis.get()
+    else:
+        root, parent_span_id, outer = enclosing
     span_id = uuid4().hex[16:]
 
     known = None

@@ -105,6 +105,7 @@ class Segment:
         # Last, so that our own files are not counted as the commis's work.
         begun_ns, self._start_ns = self._start_ns, self._handler.clock.monotonic_ns()
         self._start_us += (self._start_ns - begun_ns) // 1000
+        seen.start_us = self._start_us
 
     def end(self, error: BaseException | None, *, has_own_limit: bool) -> None:
         """Close the segment: whatever can fail in here fails alone, and never reaches the graph.

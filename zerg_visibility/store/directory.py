@@ -21,7 +21,6 @@ from zerg_visibility.store.files import (
     FileModes,
     FileVersion,
     file_version,
-    make_folder,
     replace_file,
     write_new,
 )
@@ -203,11 +202,11 @@ class StoreDirectory:
         write_new(path, data, self.modes)
 
     def remember_key(self, key: str, commis_id: str, *, on_disk: bool) -> None:
-        """Note which commis a resumable run is.
+        """Note which commis, or which root run of a concierge, a key stands for.
 
         Args:
-            key: 32 hex digits that name the run.
-            commis_id: The commis.
+            key: 32 hex digits that name a resumable run.
+            commis_id: The commis, or the concierge id.
             on_disk: Whether another process may have to find it.
 
         Raises:
@@ -220,6 +219,10 @@ class StoreDirectory:
         commis_id = self._keys.find(key, on_disk=on_disk)
         return commis_id if commis_id and self._folders.has(commis_id) else None
 
+    def concierge_of_key(self, key: str) -> str | None:
+        """Give the root run that was remembered under a key, if there is one."""
+        return self._keys.find(key, on_disk=True)
+
     def note_trace(self, trace_id: str, name: str) -> None:
         """Note that something belongs to a trace, so that a trace is found without a search.
 
@@ -231,7 +234,6 @@ class StoreDirectory:
             OSError: It cannot be written.
         """
         path = layout.trace_dir(self.root, trace_id) / name
-        make_folder(path.parent, self.modes)
         with suppress(FileExistsError):
             write_new(path, b"", self.modes)
 
