@@ -432,7 +432,7 @@ def test_a_stream_is_collected_while_a_continued_commis_turns_out_to_be_unreadab
 
     collect_while_logging(log, go_on, collected.stream(HELLO))
 
-    assert "could not read the metadata.json of a commis that continues" in log.stream.getvalue()
+    assert " of a commis that continues: MetadataUnreadableError" in log.stream.getvalue()
     assert (store.metadata(1).status, store.metadata(2).status) == ("success", "cancelled")
 
 
