@@ -165,15 +165,11 @@ def _open(
     )
     live.expect(seen)
     if is_first and key.key is not None and not is_beside:
-        try:
+        with handler.diagnostics.guard("write the key of a resumable commis"):
             store.remember_key(key.key, live.commis_id, on_disk=key.checkpointed)
-        except Exception as error:  # whatever it is, the commis itself can be watched
-            handler.diagnostics.note("write the key of a resumable commis", error)
     if enclosing is None:
-        try:
+        with handler.diagnostics.guard("write to which trace a commis belongs"):
             store.note_trace(root.trace_id, live.commis_id)
-        except Exception as error:
-            handler.diagnostics.note("write to which trace a commis belongs", error)
     segment = Segment(live, seen, handler, config, given, options.result)
     segment.begin(is_first=is_first)
     return segment

@@ -68,6 +68,7 @@ class Segment:
         self._seen = seen
         self._pid = os.getpid()
         self._handler = handler
+        self._guard = handler.diagnostics.guard
         self._given = given
         self._give_result = give_result
         self._start_us = handler.clock.wall_us()
@@ -88,8 +89,8 @@ class Segment:
             concierge_id=root.concierge_id,
             start_ts=format_us(self._start_us),
         )
-        begin = partial(live.begin, seen, run, is_first=is_first)
-        self._guarded("write a commis's metadata.json", begin)
+        with self._guard("write a commis's metadata.json"):
+            live.begin(seen, run, is_first=is_first)
         around = root.run_log if seen.outer is None else seen.outer.run_log
         if around is not None:
             start = CallStarted(
@@ -101,7 +102,8 @@ class Segment:
                 commis_id=live.commis_id,
                 job_id=live.job_id,
             )
-            self._guarded("write a line of started.jsonl", around.start, start.to_dict())
+            with self._guard("write a line of started.jsonl"):
+                around.start(start.to_dict())
         # Last, so that our own files are not counted as the commis's work.
         begun_ns, self._start_ns = self._start_ns, self._handler.clock.monotonic_ns()
         self._start_us += (self._start_ns - begun_ns) // 1000
@@ -116,7 +118,8 @@ class Segment:
         """
         if isinstance(error, GeneratorExit) and os.getpid() != self._pid:
             return  # a child that was forked from this process drops its copy of the stream
-        self._guarded("end a commis", self._end, error, has_own_limit)
+        with self._guard("end a commis"):
+            self._end(error, has_own_limit)
 
     def _end(self, error: BaseException | None, has_own_limit: bool) -> None:
         live, seen = self._live, self._seen
@@ -142,15 +145,17 @@ class Segment:
         seen.ended = True
         # Without the segment itself, which holds all that its graph was given.
         seen.on_late_record = partial(_save_late, live, self._handler.diagnostics)
-        end_commis = self._handler.tracker.end_commis
-        self._guarded("close a commis's calls", end_commis, seen, reason, record)
+        with self._guard("close a commis's calls"):
+            self._handler.tracker.end_commis(seen, reason, record)
         # What it leaves comes before its status: who reads "success" finds a result.
         if status == "success":
-            self._guarded("store a commis's result", self._keep_result, error)
-            if live.keeps(layout.THREAD):
-                self._guarded("store a commis's messages", self._keep_messages, error)
+            with self._guard("store a commis's result"):
+                self._keep_result(error)
+            with self._guard("store a commis's messages"):
+                self._keep_messages(error)
         asked = self._asked(error) if status == "interrupted" else None
-        self._guarded("write a commis's metadata.json", live.end, seen, record, duration_us, asked)
+        with self._guard("write a commis's metadata.json"):
+            live.end(seen, record, duration_us, asked)
         seen.let_go()
 
     def _status(self, error: BaseException | None, has_own_limit: bool) -> CommisStatus:
@@ -218,20 +223,13 @@ class Segment:
             live.keep(self._seen, layout.RESULT, self.result)
 
     def _keep_messages(self, error: BaseException | None) -> None:
-        text = thread_text(self._left_behind(error), self._live.redact)
-        if text:
-            self._live.keep(self._seen, layout.THREAD, text)
-
-    def _guarded(self, doing: str, step: Callable[..., None], *args: Any) -> None:
-        try:
-            step(*args)
-        except Exception as error:
-            self._handler.diagnostics.note(doing, error)
+        if self._live.keeps(layout.THREAD):
+            text = thread_text(self._left_behind(error), self._live.redact)
+            if text:
+                self._live.keep(self._seen, layout.THREAD, text)
 
 
 def _save_late(live: LiveCommis, diagnostics: Diagnostics, _: Record) -> None:
     """Tell of a call that came after the end: of a tool that nobody could stop in time."""
-    try:
+    with diagnostics.guard("add up a late call"):
         live.save_late()
-    except Exception as error:
-        diagnostics.note("add up a late call", error)
