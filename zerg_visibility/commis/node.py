@@ -183,7 +183,7 @@ class WatchedGraph(_Graph):
             raise
         segment.end(None, has_own_limit=limited)
         if latest is not None and latest.found:
-            yield latest.like_it(self._changed(latest.state, segment))
+            yield latest.changed(segment.metadata)
 
     async def astream(
         self,
@@ -219,7 +219,7 @@ class WatchedGraph(_Graph):
             raise
         segment.end(None, has_own_limit=limited)
         if latest is not None and latest.found:
-            yield latest.like_it(self._changed(latest.state, segment))
+            yield latest.changed(segment.metadata)
 
     def _open(self, given: Any, config: RunnableConfig | None) -> Segment | None:
         segment = open_segment(
@@ -247,11 +247,8 @@ class WatchedGraph(_Graph):
             nested = "__pregel_task_id" in (config or {}).get("configurable", {})
             stream_mode = STATE_MODE if nested else self.stream_mode
         return StateChunk(
+            self.commis_options.output,
             stream_mode,
             subgraphs=bool(kwargs.get("subgraphs")),
             version=kwargs.get("version", "v1"),
         )
-
-    def _changed(self, state: Any, segment: Segment) -> Any:
-        change = self.commis_options.output
-        return state if change is None else change(state, segment.metadata)
