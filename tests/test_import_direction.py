@@ -44,8 +44,8 @@ MAY_IMPORT = {
     },
     "commis": {
         "arguments", "callbacks", "clock", "commis_store", "diagnostics", "errors", "errortext",
-        "forksafe", "records", "redaction", "run_log", "settings", "status", "store", "read",
-        "words",
+        "forksafe", "labels", "read", "records", "redaction", "run_log", "settings", "status",
+        "store", "words",
     },
     "testing": {"clock", "records"},
     "demo": {

@@ -22,6 +22,9 @@ from zerg_visibility.words import duration, one_line
 
 SCHEMA_VERSION = 1
 
+TASK_MAX = 10_000
+"""Characters of a task in metadata.json; it is read whole at every listing."""
+
 UNKNOWN_OWNER = "[owner unknown]"
 """Whose a commis is if the function that should tell it failed: nobody's but the operator's."""
 
