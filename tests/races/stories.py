@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -46,6 +47,25 @@ def late() -> str:
 def prompt() -> str:
     """Answer at once."""
     return "prompt"
+
+
+class HeldUpFile:
+    """A file of a store, that something comes before each line of.
+
+    Args:
+        file: The file.
+        before: Called with each line.
+    """
+
+    def __init__(self, file: Any, before: Callable[[bytes], object]) -> None:
+        self.file, self.before = file, before
+
+    def append(self, line: bytes) -> None:
+        self.before(line)
+        self.file.append(line)
+
+    def close(self) -> None:
+        self.file.close()
 
 
 class Story:

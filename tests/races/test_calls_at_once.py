@@ -14,7 +14,7 @@ from langgraph.errors import NodeTimeoutError
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import RetryPolicy
 
-from tests.races.stories import HELLO, around, late, one, prompt, said
+from tests.races.stories import HELLO, HeldUpFile, around, late, one, prompt, said
 from tests.scenarios.parts import Gate, ScriptedModel
 from zerg_visibility import (
     CommisRunRecord,
@@ -24,7 +24,6 @@ from zerg_visibility import (
     VisibilityCallbackHandler,
     create_commis_node,
 )
-from zerg_visibility.store.appending import AppendFile
 
 
 class SlowStarts(CommisStore):
@@ -32,16 +31,11 @@ class SlowStarts(CommisStore):
 
     gate: Gate
 
-    def append_file(self, path: Path) -> AppendFile:
-        outer = self
-
-        class HeldUpFile(AppendFile):
-            def append(self, line: bytes) -> None:
-                outer.gate.wait_sync()
-                super().append(line)
-
-        is_held_up = path.name == "started.jsonl" and path.parents[1].name == "commis"
-        return (HeldUpFile if is_held_up else AppendFile)(path, self.modes)
+    def append_file(self, path: Path) -> Any:
+        file = super().append_file(path)
+        if path.name != "started.jsonl" or path.parents[1].name != "commis":
+            return file
+        return HeldUpFile(file, lambda _: self.gate.wait_sync())
 
 
 async def test_a_call_that_is_cancelled_while_it_starts_took_no_time(tmp_path, clock):

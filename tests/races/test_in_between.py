@@ -1,4 +1,7 @@
-"""What the scheduler or the garbage collector does between any two lines of ours."""
+"""What the scheduler or the garbage collector does between any two lines of ours.
+
+Everything goes through what is public: hooks of a handler, streams of a commis, files of a store.
+"""
 
 from __future__ import annotations
 
@@ -11,40 +14,30 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
+from langchain_core.outputs import LLMResult
 from langchain_core.tools import tool
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import MessagesState, StateGraph
 
 import zerg_visibility
-from tests.races.stories import HELLO, one, prompt, said
+from tests.races.stories import HELLO, late, one, prompt, said
 from tests.scenarios.parts import Gate
 from zerg_visibility import (
-    CommisMetadata,
-    CommisRunRecord,
     CommisStore,
-    MetadataUnreadableError,
+    MemorySink,
+    Record,
     ToolCallRecord,
     VisibilityCallbackHandler,
     create_commis_node,
 )
-from zerg_visibility.callbacks import open_runs as table_module
-from zerg_visibility.callbacks.builder import RecordBuilder
-from zerg_visibility.callbacks.concierge import ConciergeFiles
-from zerg_visibility.callbacks.open_runs import OpenRuns
-from zerg_visibility.callbacks.runs import OpenRun, RootRun
-from zerg_visibility.clock import SYSTEM_CLOCK
-from zerg_visibility.commis import live as dossier_module
-from zerg_visibility.commis.live import Beginning, LiveCommis, Turn
-from zerg_visibility.commis.options import CAPTURES
-from zerg_visibility.commis.registry import LiveRegistry
-from zerg_visibility.diagnostics import Diagnostics
-from zerg_visibility.records.started import CallStarted
-from zerg_visibility.store.appending import MAX_OPEN_FILES
-from zerg_visibility.store.layout import concierge_dir
-from zerg_visibility.store.runs import SegmentRun
 
 PACKAGE = str(Path(zerg_visibility.__file__).parent)
 
@@ -91,8 +84,9 @@ def end(*threads: threading.Thread) -> None:
     for thread in threads:
         thread.join(20)
     if any(thread.is_alive() for thread in threads):
-        # What they have locked stays so: every other test of this process would hang.
-        pytest.exit("a deadlock: see the test that was running", returncode=1)
+        # What they have locked stays so: every other test of this process would hang, and its end
+        # as well. pytest prints what each thread is doing.
+        os.abort()
 
 
 def for_each_line(happens: Callable[[int], bool]) -> None:
@@ -108,10 +102,15 @@ LET_IT_COME_FAR_S = 0.03
 
 
 def open_handles(path: Path) -> int:
+    """Count them, where the system tells."""
+    if not Path("/proc/self/fd").exists():
+        return 0
     return sum(os.path.realpath(link) == str(path) for link in Path("/proc/self/fd").iterdir())
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="tells open files on Linux only")
+MORE_THAN_STAY_OPEN = 80
+
+
 def test_a_file_that_is_closed_and_appended_to_at_once_is_still_among_those_to_be_closed(tmp_path):
     store = CommisStore(tmp_path)
 
@@ -129,7 +128,7 @@ def test_a_file_that_is_closed_and_appended_to_at_once_is_still_among_those_to_b
         end(closing)
         if closing.came:
             end(late_record)
-        others = [store.append_file(tmp_path / f"{n}.jsonl") for n in range(MAX_OPEN_FILES)]
+        others = [store.append_file(tmp_path / f"{n}.jsonl") for n in range(MORE_THAN_STAY_OPEN)]
         for other in others:
             other.append(b"{}\n")
         handles = open_handles(file.path)
@@ -158,71 +157,138 @@ def test_a_stream_is_collected_while_its_file_is_opened_by_another_thread(tmp_pa
             other.start()
             other.join(LET_IT_COME_FAR_S)
             shared.append(b"collected\n")
+            mine.append(b"collected\n")
 
         first = InBetween(number, write_and_close, collected)
         first.start()
         end(first)
         if first.came:
             end(other)
-            shared.close()
+            for file in (shared, mine):
+                file.close()
+                assert open_handles(file.path) == 0
+            assert sorted(mine.path.read_bytes().splitlines()) == [b"collected", b"{}"]
             assert sorted(shared.path.read_bytes().splitlines()) == [b"collected", b"other"]
         return first.came
 
     for_each_line(happens)
 
 
-def test_the_oldest_run_is_found_while_it_ends():
+class Hooks:
+    """A handler without files, called as LangChain calls it."""
+
+    def __init__(self) -> None:
+        self.sink = MemorySink()
+        self.handler = VisibilityCallbackHandler(sinks=[self.sink])
+
+    def start(self, parent: UUID | None = None) -> UUID:
+        run_id = uuid4()
+        self.handler.on_chain_start({}, {}, run_id=run_id, parent_run_id=parent)
+        return run_id
+
+    def end(self, run_id: UUID) -> None:
+        self.handler.on_chain_end({}, run_id=run_id)
+
+    def trace_of_a_call_in(self, run_id: UUID) -> str | None:
+        """Give the trace of a call that is made from inside of a run, be it over or not."""
+        call = uuid4()
+        self.handler.on_chat_model_start({}, [[]], run_id=call, parent_run_id=run_id)
+        self.handler.on_llm_end(LLMResult(generations=[]), run_id=call)
+        return self.sink.records[-1].trace_id
+
+
+def test_the_run_that_started_first_ends_while_room_is_made_for_another():
+    hooks = Hooks()
+    handler = hooks.handler
+    in_order = iter([hooks.start() for _ in range(500)])
+    root = hooks.start()
+
+    def fill() -> int:
+        """Start runs until that ends others."""
+        before = -1
+        while handler.open_runs > before:
+            before = handler.open_runs
+            hooks.start(root)
+        return before
+
+    most = fill()
+
+    def end_the_oldest() -> None:
+        before = handler.open_runs
+        while handler.open_runs == before:
+            hooks.end(next(in_order))
+
     def happens(number: int) -> bool:
-        table, root = OpenRuns(), RootRun(1, 0)
-        for run_id in (1, 2):
-            table.add_chain(run_id, OpenRun(root, None))
-        found: list[int] = []
-        looking = InBetween(
-            number, lambda: found.append(table.oldest()[0]), lambda: table.pop_chain(1)
-        )
-        looking.start()
-        end(looking)
-        assert set(found) <= {1, 2}
-        assert len(found) == 1
-        return looking.came
+        starting = InBetween(number, hooks.start, end_the_oldest)
+        starting.start()
+        end(starting)
+        assert handler.stats.failures == 0
+        assert handler.open_runs <= most
+        assert fill() == most
+        return starting.came
 
     for_each_line(happens)
 
 
-def test_what_has_just_ended_is_remembered_though_two_threads_make_room_at_once(monkeypatch):
-    monkeypatch.setattr(table_module, "ENDED_REMEMBERED", 3)
+def remembered_at_least() -> int:
+    """Count the runs that end until the first of them is half forgotten."""
+    hooks = Hooks()
+    root = hooks.start()
+    trace, first, count = hooks.trace_of_a_call_in(root), hooks.start(root), 1
+    hooks.end(first)
+    while hooks.trace_of_a_call_in(first) == trace:
+        hooks.end(hooks.start(root))
+        count += 1
+    return count // 2
+
+
+def test_what_has_just_ended_is_remembered_though_two_threads_make_room_at_once():
+    count = remembered_at_least()
 
     def happens(number: int) -> bool:
-        table, root = OpenRuns(), RootRun(1, 0)
-        for run_id in (1, 2, 3, 4):
-            table.add_chain(run_id, OpenRun(root, None))
-        for run_id in (1, 2):
-            table.pop_chain(run_id)
-        found: list[Any] = []
+        hooks = Hooks()
+        root = hooks.start()
+        trace = hooks.trace_of_a_call_in(root)
+        first, *others, last, next_to_last, very_last = [
+            hooks.start(root) for _ in range(count + 2)
+        ]
+        for run_id in (first, *others):
+            hooks.end(run_id)
+        found = []
+
+        def end_others() -> None:
+            found.append(hooks.trace_of_a_call_in(first))
+            hooks.end(next_to_last)
+            hooks.end(very_last)
+
+        other = threading.Thread(target=end_others, daemon=True)
 
         def meanwhile() -> None:
-            found.append(table.get_ended(1))
-            table.pop_chain(4)
+            other.start()
+            other.join(LET_IT_COME_FAR_S)
 
-        ending = InBetween(number, lambda: table.pop_chain(3), meanwhile)
+        ending = InBetween(number, lambda: hooks.end(last), meanwhile)
         ending.start()
         end(ending)
-        assert None not in [*found, table.get_ended(1), table.get_ended(3)]
+        if not ending.came:
+            meanwhile()
+        end(other)
+        found += map(hooks.trace_of_a_call_in, (first, last, next_to_last, very_last))
+        assert set(found) == {trace}
         return ending.came
 
     for_each_line(happens)
 
 
 def test_two_threads_begin_the_files_of_a_concierge(store):
+    handler = VisibilityCallbackHandler(store)
+
     def happens(number: int) -> bool:
-        root = RootRun(number + 1, 0)
-        root.name = "planner"
-        builder = RecordBuilder(Diagnostics(), None, ())
-        files = ConciergeFiles(store, str, builder, Diagnostics(), SYSTEM_CLOCK)
+        root = uuid4()
+        handler.on_chain_start({}, {}, run_id=root, name="planner")
 
         def start_a_call(name: str) -> None:
-            line = CallStarted(event="tool_call", name=name, span_id="ab" * 8, start_us=0)
-            files.run_log(root).start(line.to_dict())
+            handler.on_tool_start({"name": name}, "", run_id=uuid4(), parent_run_id=root)
 
         other = threading.Thread(target=start_a_call, args=("other",), daemon=True)
 
@@ -235,71 +301,91 @@ def test_two_threads_begin_the_files_of_a_concierge(store):
         end(first)
         if first.came:
             end(other)
-            files.run_log(root).close()
-            path = concierge_dir(store.root, root.concierge_id) / "started.jsonl"
-            names = [json.loads(line)["name"] for line in path.read_bytes().splitlines()]
-            assert sorted(names) == ["first", "other", "planner"]
+        handler.on_chain_end({}, run_id=root)
+        [path] = set(store.root.glob("concierge/*/started.jsonl")) - seen
+        seen.add(path)
+        names = [json.loads(line)["name"] for line in path.read_bytes().splitlines()]
+        assert sorted(names) == sorted(["planner", "first", *["other"] * first.came])
         return first.came
 
+    seen: set[Path] = set()
     for_each_line(happens)
+    assert (handler.open_runs, handler.stats.failures) == (0, 0)
 
 
-BEGINNING = Beginning(
-    name="research",
-    task="Calculate 7*6",
-    owner_id=None,
-    parent_commis_id=None,
-    concierge_id=None,
-    trace_id=None,
-    span_id=None,
-    thread_id=None,
-    start_us=1_000_000,
-)
-CALL = ToolCallRecord(tool="ls", start_us=1_000_000, end_us=2_000_000, success=True)
-BEGUN = SegmentRun(span_id="ab" * 8, start_ts="1970-01-01T00:00:01.000000Z")
-RUN = CommisRunRecord(name="research", status="cancelled", start_us=1_000_000, end_us=2_000_000)
+class Steps:
+    """A commis of three steps, which leaves open what it was doing in each."""
+
+    def __init__(self, store: CommisStore, handler: VisibilityCallbackHandler) -> None:
+        self.contexts: list[Context] = []
+        builder = StateGraph(MessagesState).add_sequence(
+            [(name, self.step) for name in ("first", "second", "third")]
+        )
+        graph = builder.set_entry_point("first").compile(checkpointer=InMemorySaver())
+        self.node = create_commis_node(graph, store=store)
+        self.config: Any = {"callbacks": [handler], "configurable": {"thread_id": uuid4().hex}}
+
+    def step(self, _: Any) -> Any:
+        self.contexts.append(copy_context())
+        return said("The result is 42.")
+
+    def stream(self, given: Any) -> Any:
+        """Begin a segment, and stop it after its next step, once that is in a checkpoint."""
+        known = len(self.contexts)
+        stream = self.node.stream(given, self.config, stream_mode="values", durability="sync")
+        while len(self.contexts) == known:
+            next(stream)
+        return stream
 
 
-def test_a_stream_is_collected_while_a_record_of_its_commis_is_added_up_and_another_saved(store):
+class HeldUpSink(MemorySink):
+    """Keeps the thread of a late call between its line in metrics.jsonl and what comes after."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = Gate()
+
+    def emit(self, record: Record) -> None:
+        if isinstance(record, ToolCallRecord) and record.tool == late.name:
+            self.gate.wait_sync()
+
+
+def test_a_stream_is_collected_while_a_call_of_its_commis_ends_and_a_late_one_is_added_up(store):
+    sink = HeldUpSink()
+    handler = VisibilityCallbackHandler(store, sinks=[sink])
+
     def happens(number: int) -> bool:
-        live, turn = LiveCommis.create(store, BEGINNING, str, CAPTURES, Diagnostics()), Turn(None)
-        live.expect(turn)
-        live.begin_segment(turn, BEGUN, first=True)
-        saving = threading.Thread(target=live.save_late, daemon=True)
+        gate = sink.gate = Gate()
+        steps = Steps(store, handler)
+        before, stream = steps.stream(HELLO), steps.stream(None)
+        before.close()
+        of_first, of_second = steps.contexts
+        late_call = threading.Thread(target=of_first.run, args=(late.invoke, {}), daemon=True)
+        late_call.start()
+        assert gate.entered.wait(20)
+        run_id = uuid4()
+        of_second.run(lambda: handler.on_tool_start({"name": "ls"}, "", run_id=run_id))
 
         def collected() -> None:
-            saving.start()
-            saving.join(LET_IT_COME_FAR_S)
-            live.end_segment(turn, RUN, 1_000_000, None)
+            gate.released.set()
+            late_call.join(LET_IT_COME_FAR_S)
+            stream.close()
 
-        adding = InBetween(number, lambda: live.run_log.add(CALL), collected)
-        adding.start()
-        end(adding)
-        if adding.came:
-            end(saving)
-            live.save_late()
-            after = store.metadata(live.commis_id)
-            assert (after.status, after.totals.tool_calls) == ("cancelled", 1)
-        live.run_log.close()
-        return adding.came
+        def end_the_call() -> None:
+            of_second.run(lambda: handler.on_tool_end("fine", run_id=run_id))
+
+        ending = InBetween(number, end_the_call, collected)
+        ending.start()
+        end(ending)
+        if not ending.came:
+            collected()
+        end(late_call)
+        after = next(store.recent())
+        assert (after.status, after.segments, after.totals.tool_calls) == ("cancelled", 2, 2)
+        return ending.came
 
     for_each_line(happens)
-
-
-class BrokenStore(CommisStore):
-    """Has no readable metadata.json and can make no directory, and tells when it was asked."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
-        self.asked = threading.Event()
-
-    def written_metadata(self, commis_id: str) -> CommisMetadata:
-        self.asked.set()
-        raise MetadataUnreadableError("half of it is missing")
-
-    def create_as(self, commis_id: str) -> int:
-        self.asked.set()
-        raise OSError(errno.ENOSPC, "no space left on device")
+    assert (handler.open_runs, handler.stats.failures) == (0, 0)
 
 
 @pytest.fixture
@@ -311,48 +397,67 @@ def log() -> logging.StreamHandler[io.StringIO]:
 
 
 def collect_while_logging(
-    log: logging.StreamHandler[io.StringIO],
-    store: BrokenStore,
-    has_a_fault: Callable[[], None],
-    collected: Callable[[], None],
+    log: logging.StreamHandler[io.StringIO], has_a_fault: Callable[[], Any], stream: Any
 ) -> None:
-    """Do the last while the log is locked for a line, and another thread has a line for it."""
+    """Close a stream while the log is locked for a line, and another thread has one for it."""
+    comes_to_log = threading.Event()
     other = threading.Thread(target=has_a_fault, daemon=True)
+
+    def note(record: logging.LogRecord) -> bool:
+        if "could not" in record.msg and threading.current_thread() is other:
+            comes_to_log.set()
+        return True
 
     def write_a_line() -> None:
         with log.lock:
             other.start()
-            assert store.asked.wait(20)
-            collected()
+            assert comes_to_log.wait(20)
+            stream.close()
 
+    log.addFilter(note)
     writing = threading.Thread(target=write_a_line, daemon=True)
     writing.start()
     end(writing, other)
-    assert "could not" in log.stream.getvalue()
+    assert comes_to_log.is_set()
 
 
-def test_a_stream_is_collected_while_a_continued_commis_turns_out_to_be_unreadable(tmp_path, log):
-    store, registry, turn = BrokenStore(tmp_path), LiveRegistry(), Turn(None)
-    commis_id, job_id = store.create("Calculate 7*6", 1_000_000)
-    ended = LiveCommis(store, BEGINNING.metadata(commis_id, job_id), str, CAPTURES, Diagnostics())
+def test_a_stream_is_collected_while_a_continued_commis_turns_out_to_be_unreadable(store, log):
+    handler = VisibilityCallbackHandler(store)
+    continued, collected = Steps(store, handler), Steps(store, handler)
+    continued.stream(HELLO).close()
+    (store.folder(1) / "metadata.json").write_text("{")
 
-    def load(earlier: LiveCommis | None) -> LiveCommis:
-        return LiveCommis.reopen(store, commis_id, str, CAPTURES, Diagnostics(), earlier)
+    def go_on() -> None:
+        continued.node.invoke(None, continued.config)
 
-    def has_a_fault() -> None:
-        registry.take(store, commis_id, turn, load).begin_segment(turn, BEGUN, first=False)
+    collect_while_logging(log, go_on, collected.stream(HELLO))
 
-    collect_while_logging(log, store, has_a_fault, lambda: registry.release(store, ended))
+    assert " of a commis that continues: MetadataUnreadableError" in log.stream.getvalue()
+    assert (store.metadata(1).status, store.metadata(2).status) == ("success", "cancelled")
+
+
+def let_pass(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let time pass, as far as anybody asks for it."""
+    real = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: real() + seconds)
 
 
 def test_a_stream_is_collected_while_the_directory_of_its_commis_cannot_be_made(
     tmp_path, log, monkeypatch
 ):
-    monkeypatch.setattr(dossier_module, "RETRY_AFTER_S", 0.0)
-    store = BrokenStore(tmp_path)
-    metadata = BEGINNING.metadata("1970-01-01T00-00-01_calculate-7-6", None)
-    live = LiveCommis(store, metadata, str, CAPTURES, Diagnostics())
-    collect_while_logging(log, store, live.save_late, live.save_late)
+    in_the_way = tmp_path / "data"
+    in_the_way.touch()
+    store = CommisStore(in_the_way)
+    handler = VisibilityCallbackHandler(store)
+    steps = Steps(store, handler)
+    stream = steps.stream(HELLO)
+    let_pass(monkeypatch, 100)  # since it was tried to make one, and since that was logged
+
+    collect_while_logging(log, lambda: steps.contexts[0].run(prompt.invoke, {}), stream)
+
+    said_so = log.stream.getvalue().count("could not create a commis's directory")
+    assert said_so == 2
+    assert handler.open_runs == 0
 
 
 class SlowStore(CommisStore):
@@ -382,9 +487,10 @@ async def test_a_directory_that_two_threads_wait_for_is_made_once(tmp_path, monk
         return "done"
 
     async def work(_: Any) -> Any:
-        monkeypatch.setattr(dossier_module, "RETRY_AFTER_S", 0.0)  # as if making it took longer
+        let_pass(monkeypatch, 100)
         first = asyncio.create_task(asyncio.to_thread(prompt.invoke, {}))
         assert await asyncio.to_thread(store.gate.entered.wait, 30)
+        let_pass(monkeypatch, 100)  # as if making it took longer
         second = asyncio.create_task(asyncio.to_thread(twice.invoke, {}))
         assert await asyncio.to_thread(waiting.entered.wait, 30)
         store.gate.released.set()

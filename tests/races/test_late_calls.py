@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from langgraph.types import RetryPolicy
 
-from tests.races.stories import HELLO, Stubborn, around, late, one, prompt
+from tests.races.stories import HELLO, HeldUpFile, Stubborn, around, late, one, prompt
 from tests.scenarios.parts import Gate
 from zerg_visibility import (
     CommisMetadata,
@@ -23,7 +23,6 @@ from zerg_visibility import (
     VisibilityCallbackHandler,
     create_commis_node,
 )
-from zerg_visibility.store.appending import AppendFile
 
 
 @pytest.mark.parametrize("how", ["retried", "resumed"])
@@ -170,25 +169,15 @@ async def test_outputs_of_late_calls_and_of_the_next_segment_have_numbers_of_the
     ]
 
 
-class OneLine(AppendFile):
-    """Cannot write one line that somebody chooses."""
-
-    refused = b"\0"
-
-    def append(self, line: bytes) -> None:
-        if self.refused in line:
-            raise OSError(errno.ENOSPC, "no space left on device")
-        super().append(line)
-
-
 class FullStore(CommisStore):
     """Has no space for the record of the tool `late`."""
 
-    def append_file(self, path: Path) -> AppendFile:
-        file = OneLine(path, self.modes)
-        if path.name == "metrics.jsonl":
-            file.refused = b'"tool":"late"'
-        return file
+    def append_file(self, path: Path) -> Any:
+        def refuse(line: bytes) -> None:
+            if path.name == "metrics.jsonl" and b'"tool":"late"' in line:
+                raise OSError(errno.ENOSPC, "no space left on device")
+
+        return HeldUpFile(super().append_file(path), refuse)
 
 
 async def test_a_late_call_that_is_lost_is_counted_though_the_next_segment_has_begun(tmp_path):

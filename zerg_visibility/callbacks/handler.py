@@ -425,7 +425,8 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
     def _args(self, call: OpenCall, inputs: Any, input_str: str) -> str | None:
         """Give the arguments of a tool call if they are to be stored, and note their size."""
         try:
-            wanted = call.run_log is not None and call.run_log.stores_inputs
+            log = call.run_log
+            wanted = log is not None and log.stores_starts and log.stores_inputs
             text, call.args_bytes = args_text(inputs, input_str, call.redact, wanted=wanted)
             return text if wanted else None
         except Exception as error:
