@@ -25,11 +25,10 @@ from zerg_visibility.commis.texts import result_text
 from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.errors import ConfigurationError
 from zerg_visibility.labels import Labels
+from zerg_visibility.read.excerpt import DEFAULT_MAX_BYTES, excerpt
+from zerg_visibility.read.result import render_result
 from zerg_visibility.redaction import Redact
 from zerg_visibility.store import layout
-from zerg_visibility.tools.excerpt import excerpt
-from zerg_visibility.tools.results import render_result
-from zerg_visibility.tools.toolkit import DEFAULT_MAX_BYTES
 
 
 class CommisTask(BaseModel):

@@ -32,21 +32,7 @@ from zerg_visibility.store.system import absolute
 
 
 class StoreDirectory:
-    """The directory tree of all commis under one root.
-
-    Cheap to make: nothing is read or created before it is used. Safe to use from several threads
-    and processes at once. It belongs to the operator and sees every commis; who may see what is
-    decided by the tools.
-
-    Args:
-        root: The folder; $ZERG_VISIBILITY_ROOT if none is given, else ./zerg-data.
-        mode: Permission bits for files, such as 0o600; folders get the matching search bits. By
-            default the umask decides.
-
-    Raises:
-        ConfigurationError: The root is empty, or the mode is not one under which the owner can read
-            and write.
-    """
+    """The half of `CommisStore` that finds and writes; what it takes is told there."""
 
     keeps_files = True
     """Whether anything is written; see NowhereStore."""

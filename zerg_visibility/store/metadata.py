@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import orjson
 
@@ -71,6 +71,11 @@ class CommisTotals:
     unpriced_calls: int = 0
     llm_ms: int = 0
     tool_ms: int = 0
+
+    @property
+    def all_tokens(self) -> int:
+        """Tokens in and out, also where a provider did not add them up."""
+        return self.total_tokens or self.prompt_tokens + self.completion_tokens
 
     @classmethod
     def of(cls, records: Iterable[Record]) -> CommisTotals:
@@ -216,6 +221,9 @@ class CommisMetadata:
         dropped_records: Records that could not be written.
         schema_version: Of this file.
     """
+
+    readable: ClassVar[bool] = True
+    """Whether this comes from a metadata.json; see `unreadable.py`."""
 
     commis_id: str
     job_id: int | None = None
