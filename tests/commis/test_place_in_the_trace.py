@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -10,7 +11,6 @@ from langgraph.graph import START, MessagesState, StateGraph
 
 from tests.scripted import calculator
 from zerg_visibility import ConfigurationError, create_commis_node, create_commis_tool
-from zerg_visibility.store.reading import open_calls, read_starts
 
 ASK = {"messages": [("user", "Calculate 7*6")]}
 
@@ -62,10 +62,13 @@ def test_the_start_of_a_commis_is_no_call_that_is_in_flight(store, handler):
         outer(create_commis_node(calculator(), store=store)), store=store, name="around"
     )
     outer(around).invoke(ASK, {"callbacks": [handler]})
-    folder = store.folder(store.find(1))
-    begun = read_starts(folder / "started.jsonl").items
-    assert [start.event for start in begun] == ["commis_run"]
-    assert open_calls(begun, (), None).in_flight == ()
+    found = store.commis(1)
+    assert [start.event for start in found.starts] == ["commis_run"]
+    # Even if nothing tells that it has ended.
+    (found.folder / "metrics.jsonl").unlink()
+    store.save_metadata(replace(found.written, status="running"))
+    assert store.commis(1).in_flight == ()
+    assert [child.status for child in store.commis(1).children] == ["running"]
 
 
 def test_without_starts_in_capture_nothing_tells_of_those_below(store, handler):

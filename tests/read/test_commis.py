@@ -219,7 +219,7 @@ def test_one_at_work_and_one_that_was_killed(store):
     concierge = store.concierge(concierge.concierge_id)
     assert (concierge.status, [call.name for call in concierge.in_flight]) == ("lost", ["research"])
     assert concierge.until_us == concierge.sign_of_life_us
-    spans = store.trace(1).spans
+    spans = store.trace(concierge.concierge_id).spans
     assert {span.span_id for span in spans} == {span.span_id for span in trace.spans}
     assert [span.status for span in spans if span.end_us is None] == ["lost"] * 4
     assert CommisStore(store.root).trace(1).to_dict()["spans"] == [one.to_dict() for one in spans]

@@ -41,10 +41,11 @@ def test_a_commis_that_starts_two_says_what_they_used(desk: Desk):
     run(graph.add_edge(START, "lead").compile(), "Multiply", handler)
 
     [metrics] = said_of(desk, lead := desk_commis(desk, 1))
-    assert any(
-        f"2 child jobs ({names})" in metrics
+    # Two model calls of 1,323 tokens each in all three, and the two calls of the helper tool.
+    assert metrics in {
+        f"With its 2 child jobs ({names}): 7,938 tokens, 6 LLM calls, 4 tool calls."
         for names in ("#2 helper, #3 helper", "#3 helper, #2 helper")
-    )
+    }
     full = desk.answer("read_commis_result", job_id=lead.job_id, toolkit={"detail": "full"})
     assert metrics in full
     assert "child job" not in desk.answer("read_commis_result", job_id=lead.job_id)
