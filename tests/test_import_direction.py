@@ -22,10 +22,12 @@ MAY_IMPORT = {
     "call_history": {"forksafe"},
     "errortext": {"words"},
     "diagnostics": {"errortext", "forksafe", "settings"},
+    "background": {"diagnostics", "forksafe"},
     "redaction": {"diagnostics"},
+    "labels": {"diagnostics", "errors", "redaction", "words"},
     "records": {"clock", "jsonable", "schema", "status"},
     "store": {"clock", "errors", "forksafe", "records", "schema", "settings", "status", "words"},
-    "sinks": {"diagnostics", "errors", "records", "settings", "store", "words"},
+    "sinks": {"background", "diagnostics", "errors", "records", "settings", "store", "words"},
     "read": {"clock", "commis_store", "errors", "records", "status", "store", "words"},
     "commis_store": {"clock", "errors", "records", "settings", "status", "store"},
     "nowhere_store": {"clock", "commis_store", "errors", "store"},
@@ -33,8 +35,8 @@ MAY_IMPORT = {
     "run_log": {"call_history", "commis_store", "forksafe", "records", "redaction", "store"},
     "callbacks": {
         "arguments", "clock", "commis_store", "diagnostics", "errors", "errortext", "forksafe",
-        "nowhere_store", "records", "redaction", "run_log", "settings", "sinks", "status", "store",
-        "words",
+        "labels", "nowhere_store", "records", "redaction", "run_log", "settings", "sinks", "status",
+        "store", "words",
     },
     "tools": {
         "clock", "commis_store", "errors", "read", "records", "settings", "status", "store",
@@ -47,12 +49,16 @@ MAY_IMPORT = {
     },
     "testing": {"clock", "records"},
     "demo": {
-        "callbacks", "clock", "commis", "commis_store", "errors", "read", "records", "redaction",
-        "secret_formats", "settings", "sinks", "store", "tools", "words",
+        "callbacks", "commis", "commis_store", "errors", "secret_formats", "settings", "sinks",
+        "store", "testing", "tools", "words",
+    },
+    "doctor": {
+        "callbacks", "commis", "commis_store", "errors", "read", "records", "settings", "status",
+        "store", "testing", "words",
     },
     "cli": {
-        "clock", "commis_store", "demo", "errors", "read", "records", "settings", "sinks", "status",
-        "store", "words",
+        "clock", "commis_store", "demo", "doctor", "errors", "read", "records", "settings",
+        "status", "store", "words",
     },
     "__init__": {"settings"},
     "__main__": {"cli"},
@@ -60,17 +66,17 @@ MAY_IMPORT = {
 
 # Who may import what is slow to load or belongs to one concern.
 FOREIGN = {
-    "langchain_core": {"callbacks", "commis", "tools", "testing", "demo"},
-    "langgraph": {"callbacks", "commis", "demo"},
-    "langsmith": {"demo"},
-    "pydantic": {"commis", "tools", "testing", "demo"},
+    "langchain_core": {"callbacks", "commis", "tools", "testing", "demo", "doctor"},
+    "langgraph": {"callbacks", "commis", "demo", "doctor"},
+    "langsmith": {"demo", "doctor"},
+    "opentelemetry": set(),  # taken from sys.modules, where a program has imported it
+    "pydantic": {"commis", "tools", "testing"},
     "langchain_openai": {"demo"},
-    "openai": {"demo"},
     "rich": {"cli", "demo"},
-    "click": {"cli", "demo"},
+    "click": {"cli"},
 }
 
-EXTRAS = {"langchain_openai", "openai"}
+EXTRAS = {"langchain_openai"}
 
 
 def modules() -> dict[str, ast.Module]:

@@ -57,7 +57,7 @@ def test_all_examples_run_one_after_another(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("2 ['__start__', 'model', 'tools']\n")
+    assert done.stdout.endswith("3 ['__start__', 'model', 'tools']\n")
 
 
 def without_numbers(text: str) -> str:

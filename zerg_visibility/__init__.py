@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from zerg_visibility.callbacks.handler import (
         VisibilityCallbackHandler as VisibilityCallbackHandler,
     )
+    from zerg_visibility.callbacks.in_flight import OpenCallInfo as OpenCallInfo
     from zerg_visibility.callbacks.stats import HandlerStats as HandlerStats
     from zerg_visibility.commis.node import create_commis_node as create_commis_node
     from zerg_visibility.commis.report import report_job as report_job
@@ -60,6 +61,7 @@ _HOMES = {
     "MemorySink": "sinks.memory",
     "MetadataUnreadableError": "errors",
     "MissingExtraError": "errors",
+    "OpenCallInfo": "callbacks.in_flight",
     "Record": "records.codec",
     "Sink": "sinks.base",
     "StoreError": "errors",

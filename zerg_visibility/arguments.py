@@ -1,4 +1,7 @@
-"""What users pass, checked at once: later it would only fail in a log line, and lose records."""
+"""What users pass, checked at once: later it would only fail in a log line, and lose records.
+
+Each function raises ConfigurationError for an argument that cannot be used.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,7 @@ from zerg_visibility.errors import ConfigurationError
 
 
 def expect(name: str, value: object, fits: bool, wanted: str, hint: str = "") -> None:
-    """Refuse an argument that cannot be used.
-
-    Args:
-        name: The argument's name.
-        value: What was passed.
-        fits: Whether it can be used.
-        wanted: What it must be, to follow "must be".
-        hint: What to do about it, if that is not plain.
-
-    Raises:
-        ConfigurationError: It does not fit.
-    """
+    """Refuse an argument unless it fits; what is wanted follows "must be"."""
     if not fits:
         short = isinstance(value, str) and len(value) <= 80
         given = repr(value) if short else f"a {type(value).__name__}"
@@ -30,27 +22,13 @@ def expect(name: str, value: object, fits: bool, wanted: str, hint: str = "") ->
 
 
 def expect_functions(functions: Mapping[str, Any]) -> None:
-    """Refuse what is neither a function nor None.
-
-    Args:
-        functions: Arguments by name.
-
-    Raises:
-        ConfigurationError: One of them cannot be called.
-    """
+    """Refuse arguments, by name, that are neither a function nor None."""
     for name, value in functions.items():
         expect(name, value, value is None or callable(value), "a function")
 
 
 def expect_store(store: object) -> None:
-    """Refuse what is neither a store nor None.
-
-    Args:
-        store: An argument of this name.
-
-    Raises:
-        ConfigurationError: It is something else; a path is shown how to become a store.
-    """
+    """Refuse what is neither a store nor None; for a path, say how it becomes a store."""
     is_path = isinstance(store, str | os.PathLike)
     hint = f"; write CommisStore({str(store)!r})" if is_path else ""
     expect("store", store, store is None or isinstance(store, CommisStore), "a CommisStore", hint)

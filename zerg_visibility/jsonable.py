@@ -31,34 +31,26 @@ def is_soon_written(data: Any) -> bool:
     """Say whether writing this as JSON takes no longer than it is big.
 
     Lists of which each holds the one before it twice are a thousand after ten, and after forty they
-    never end.
-
-    Args:
-        data: Anything; a JSON object, mostly.
+    never end; nor do people who all know each other.
     """
     # A record holds nothing else, and one is made for every call.
     if type(data) is dict and _LEAVES.issuperset(map(type, data.values())):
         return True
-    try:
-        return _written_again(data) <= AGAIN_MAX
-    except Exception:  # a foreign object that raises when it is looked at
-        return False
-
-
-def _written_again(data: Any) -> int:
-    """Count what writing this would write more than once, up to the limit and a bit."""
     seen: set[int] = set()
     again = 0
     todo: list[Any] = [data]
-    while todo and again <= AGAIN_MAX:
-        value = todo.pop()
-        inner = _native_items(value)
-        if id(value) in seen:
-            again += 1 + len(inner)
-        seen.add(id(value))
-        if not _LEAVES.issuperset(map(type, inner)):
-            todo += [item for item in inner if type(item) not in _LEAVES]
-    return again
+    try:
+        while todo and again <= AGAIN_MAX:
+            value = todo.pop()
+            inner = _native_items(value)
+            if id(value) in seen:
+                again += 1 + len(inner)
+            seen.add(id(value))
+            if not _LEAVES.issuperset(map(type, inner)):
+                todo += [item for item in inner if type(item) not in _LEAVES]
+    except Exception:  # a foreign object that raises when it is looked at
+        return False
+    return again <= AGAIN_MAX
 
 
 def _native_items(value: Any) -> Collection[Any]:
@@ -76,9 +68,6 @@ def plain(value: Any) -> Any:
     """Copy a value as plain JSON types; what has no form in them becomes text.
 
     Never raises, and never takes longer than half a million values do.
-
-    Args:
-        value: Anything.
     """
     return _Copy().of(value, 0)
 

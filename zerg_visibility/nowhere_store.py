@@ -88,6 +88,9 @@ class NowhereStore(CommisStore):
     def write_file(self, path: Path, data: bytes) -> None:
         """Keep nothing."""
 
+    def note_trace(self, trace_id: str, name: str) -> None:
+        """Keep nothing."""
+
     def remember_key(self, key: str, commis_id: str, *, on_disk: bool) -> None:  # noqa: ARG002
         """Note which commis a resumable run is, for this process alone."""
         super().remember_key(key, commis_id, on_disk=False)

@@ -86,13 +86,7 @@ def redact_secrets(text: str) -> str:
 
 
 def _without(patterns: Mapping[str, re.Pattern[str]], text: str, folded: str) -> str:
-    """Replace what patterns match, but for what they name `kept`.
-
-    Args:
-        patterns: By the fixed string that each begins with.
-        text: Any text.
-        folded: The same, as far as the fixed strings are concerned.
-    """
+    """Replace what patterns, by the fixed strings they begin with, match but do not call `kept`."""
     there = [beginning for beginning in patterns if beginning in folded]
     if not there:
         return text

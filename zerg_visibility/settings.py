@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 ENV_SWITCH = "ZERG_VISIBILITY"
@@ -36,3 +37,9 @@ def root_is_set() -> bool:
 def default_root() -> Path:
     """Give the store's root from the environment, else the default folder."""
     return Path(os.environ.get(ENV_ROOT) or DEFAULT_ROOT)
+
+
+def at_root(root: Path) -> str:
+    """Give what a command line needs to find this store: ` --root FOLDER`, or nothing."""
+    root = root.absolute()
+    return "" if root == default_root().absolute() else f" --root {shlex.quote(str(root))}"

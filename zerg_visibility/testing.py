@@ -1,6 +1,6 @@
 """For tests of code that is watched: a scripted model, a clock that is set by hand, a broken sink.
 
-They have no part in watching itself; nothing else in the package imports them.
+They have no part in watching itself; only the demo steers its graph by them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.tool import ToolCallChunk
@@ -119,44 +118,24 @@ class ScriptedChatModel(BaseChatModel):
         """Take note of tools as a real model does; the answers stay what they are."""
         return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
 
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,  # noqa: ARG002 - LangChain's signature
-        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002
-        **_: Any,
-    ) -> ChatResult:
-        return self._result(self._next(messages))
+    def _generate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
+        return self._result(self._message(self._take(messages)))
 
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,  # noqa: ARG002 - LangChain's signature
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002
-        **_: Any,
-    ) -> ChatResult:
-        return self._result(await self._anext(messages))
+    async def _agenerate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
+        return self._result(await self._awaited(messages))
 
     def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,  # noqa: ARG002 - LangChain's signature
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **_: Any,
+        self, messages: list[BaseMessage], *_: Any, run_manager: Any = None, **__: Any
     ) -> Iterator[ChatGenerationChunk]:
-        for chunk in self._chunks(self._next(messages)):
+        for chunk in self._chunks(self._message(self._take(messages))):
             if run_manager is not None:
                 run_manager.on_llm_new_token(chunk.text, chunk=chunk)
             yield chunk
 
     async def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,  # noqa: ARG002 - LangChain's signature
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **_: Any,
+        self, messages: list[BaseMessage], *_: Any, run_manager: Any = None, **__: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
-        for chunk in self._chunks(await self._anext(messages)):
+        for chunk in self._chunks(await self._awaited(messages)):
             if run_manager is not None:
                 await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
             yield chunk
@@ -170,10 +149,7 @@ class ScriptedChatModel(BaseChatModel):
         answer = self.script[number % len(self.script)]
         return answer(messages) if callable(answer) else answer
 
-    def _next(self, messages: list[BaseMessage]) -> AIMessage:
-        return self._message(self._take(messages))
-
-    async def _anext(self, messages: list[BaseMessage]) -> AIMessage:
+    async def _awaited(self, messages: list[BaseMessage]) -> AIMessage:
         answer = self._take(messages)
         return self._message(await answer if inspect.isawaitable(answer) else answer)
 

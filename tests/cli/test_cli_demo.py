@@ -4,7 +4,8 @@ import pytest
 from click.testing import CliRunner
 
 from tests.cli.samples import zerg
-from zerg_visibility.cli.main import cli
+from zerg_visibility import VisibilityError
+from zerg_visibility.cli.main import cli, main
 from zerg_visibility.demo import job
 
 
@@ -16,7 +17,8 @@ def calls(monkeypatch):
     def run_demo(path, *, root, model, console):
         seen.append((path, root, model))
         console.print("[red]done[/red]")
-        return 1 if model == "openai:broken" else 0
+        if model == "openai:broken":
+            raise VisibilityError("it is broken")
 
     monkeypatch.setattr(job, "run_demo", run_demo)
     return seen
@@ -34,8 +36,9 @@ def test_path_model_and_root_are_handed_on(calls, tmp_path):
     assert calls == [(tmp_path, Path("elsewhere"), "openai:gpt-5-mini")]
 
 
-def test_its_exit_code_is_that_of_the_job(calls):
-    assert CliRunner().invoke(cli, ["demo", "--model", "openai:broken"]).exit_code == 1
+def test_a_job_that_fails_is_exit_code_1(calls, capsys):
+    assert main(["demo", "--model", "openai:broken"]) == 1
+    assert capsys.readouterr().err == "Error: it is broken\n"
 
 
 def test_what_it_leaves_can_be_listed_and_shown(tmp_path):

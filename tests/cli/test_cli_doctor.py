@@ -1,4 +1,5 @@
 import json
+import logging
 import os
 import shlex
 import subprocess
@@ -10,23 +11,13 @@ from click.testing import CliRunner
 from tests.bound import closed
 from tests.cli.samples import bound_zerg, environment, llm, tool, zerg
 from tests.cli.terminal import in_terminal
-from zerg_visibility.cli.checklog import check_log_file
-from zerg_visibility.cli.checks import (
-    CHECKS_OF_COMMIS,
-    check_dropped,
-    check_durations,
-    check_lines,
-    check_lost,
-    check_metadata,
-    check_metrics_there,
-    examine,
-)
-from zerg_visibility.cli.checkstore import check_outside, check_root
-from zerg_visibility.cli.finding import Finding
 from zerg_visibility.cli.main import cli
-from zerg_visibility.cli.probing import ProbeOutcome, check_log_lines, check_recording, probe
 from zerg_visibility.commis_store import CommisStore
-from zerg_visibility.store.metadata import CommisMetadata
+from zerg_visibility.doctor.commis import check_commis, examine
+from zerg_visibility.doctor.finding import Finding
+from zerg_visibility.doctor.logfile import check_log_file
+from zerg_visibility.doctor.store import check_outside, check_root
+from zerg_visibility.doctor.trial import check_trial
 
 GOOD = "2025-12-15 03:19:34 INFO tool_call_complete tool=x success=True event=tool_call_complete\n"
 BARE = "INFO:zerg_visibility:tool_call_complete\n"
@@ -36,11 +27,14 @@ def is_fine(finding: Finding) -> bool:
     return finding.state == "ok" and finding.cure is None
 
 
+def found(check: str, store: CommisStore) -> Finding:
+    return {finding.check: finding for finding in check_commis(examine(store))}[check]
+
+
 def test_a_healthy_store_passes_every_check(store, make, alive):
     make(records=lambda t: [llm(t, 5), tool(t, 5)])
     make(**alive)
-    examined = examine(store)
-    assert [check(examined).state for check in CHECKS_OF_COMMIS] == ["ok"] * 7
+    assert [finding.state for finding in check_commis(examine(store))] == ["ok"] * 7
     assert is_fine(check_root(store))
 
 
@@ -78,14 +72,14 @@ def test_checking_the_root_leaves_nothing_behind(store, make):
 def test_calls_without_records_are_found(store, make):
     made = make(records=lambda t: [llm(t, 5)])
     (store.folder(made.commis_id) / "metrics.jsonl").unlink()
-    finding = check_metrics_there(examine(store))
+    finding = found("metrics", store)
     assert (finding.state, made.commis_id in finding.details[0]) == ("warning", True)
     assert finding.cure == f"ls -la {store.folder(made.commis_id)}"
 
 
 def test_a_commis_without_any_call_is_explained(store, make):
     make()
-    finding = check_metrics_there(examine(store))
+    finding = found("metrics", store)
     assert finding.state == "warning"
     assert finding.cure is not None
     assert "config" in finding.cure
@@ -95,22 +89,22 @@ def test_only_those_that_ended_are_said_to_have(store, make, alive, dead):
     for standing in (alive, dead, {"status": "interrupted"}, {}, {"status": "failed"}):
         make(records=lambda t: [llm(t, 5)], **standing)
     make(**dead)  # killed before its first call, which is not for want of a config
-    finding = check_metrics_there(examine(store))
-    assert (finding.state, finding.summary) == ("ok", "All of 2 commis that ended left records.")
-    assert check_lost(examine(store)).summary.startswith("2 commis never ended")
+    finding = found("metrics", store)
+    assert finding.state == "ok"
+    assert found("lost commis", store).summary.startswith("2 commis never ended")
 
 
 def test_a_lost_commis_is_found(store, make, dead):
     make(records=lambda t: [llm(t, 5)])
     make(**dead)
-    finding = check_lost(examine(store))
+    finding = found("lost commis", store)
     assert finding.state == "warning"
     assert finding.cure == f"zerg-visibility show 2 --root {store.root}"
 
 
 def test_zero_durations_are_explained_as_the_specification_does(store, make):
     make(records=lambda t: [llm(t, 0)], duration_ms=0)
-    finding = check_durations(examine(store))
+    finding = found("durations", store)
     assert is_fine(finding)
     assert "less than 1 ms" in finding.summary
     assert any("microseconds" in detail for detail in finding.details)
@@ -118,26 +112,26 @@ def test_zero_durations_are_explained_as_the_specification_does(store, make):
 
 def test_a_duration_of_zero_that_cannot_be_true_is_found(store, make):
     make(records=lambda t: [llm(t, 500)], duration_ms=0)
-    assert check_durations(examine(store)).state == "warning"
+    assert found("durations", store).state == "warning"
 
 
 def test_unreadable_metadata_fails_and_missing_metadata_warns(store, make):
     missing, broken = make(), make()
     (store.folder(missing.commis_id) / "metadata.json").unlink()
-    assert check_metadata(examine(store)).state == "warning"
+    assert found("metadata", store).state == "warning"
     (store.folder(broken.commis_id) / "metadata.json").write_text("{")
-    finding = check_metadata(examine(store))
+    finding = found("metadata", store)
     assert finding.state == "failed"
     assert broken.commis_id in finding.details[0]
     # One unreadable file is one finding.
-    assert is_fine(check_lost(examine(store)))
+    assert is_fine(found("lost commis", store))
 
 
 def test_torn_lines_are_found_but_not_while_they_are_written(store, make, alive):
     for made in (make(**alive), make()):
         with (store.folder(made.commis_id) / "metrics.jsonl").open("a") as file:
             file.write('{"torn')
-    finding = check_lines(examine(store))
+    finding = found("lines", store)
     assert finding.state == "warning"
     assert finding.summary.startswith("1 commis")
     assert "job 2" in finding.details[0]
@@ -146,11 +140,13 @@ def test_torn_lines_are_found_but_not_while_they_are_written(store, make, alive)
 def test_dropped_records_are_counted(store, make):
     make(dropped_records=2)
     make(dropped_records=3)
-    finding = check_dropped(examine(store))
-    assert (finding.state, finding.summary) == (
-        "warning",
-        "5 records of 2 commis could not be written.",
-    )
+    finding = found("dropped", store)
+    assert finding.state == "warning"
+    assert finding.summary.startswith("2 commis left out records")
+    assert [detail.rpartition(": ")[2] for detail in finding.details[:2]] == [
+        "3 records",
+        "2 records",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -167,65 +163,54 @@ def test_dropped_records_are_counted(store, make):
 )
 def test_a_log_file_is_judged_by_its_latest_line(tmp_path, content, state):
     (tmp_path / "log").write_text(content)
-    assert check_log_file(tmp_path / "log", asked_for=True).state == state
+    assert check_log_file(tmp_path, tmp_path / "log").state == state
 
 
 def test_a_missing_log_file_fails_only_if_it_was_asked_for(tmp_path):
-    assert check_log_file(tmp_path / "no", asked_for=False).state == "warning"
-    assert check_log_file(tmp_path / "no", asked_for=True).state == "failed"
-    assert check_log_file(tmp_path, asked_for=False).state == "failed"
+    assert check_log_file(tmp_path, None).state == "warning"
+    assert check_log_file(tmp_path, tmp_path / "no").state == "failed"
+    assert check_log_file(tmp_path, tmp_path).state == "failed"
 
 
 def test_a_pipe_is_no_log_file_and_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    assert check_log_file(tmp_path / "pipe", asked_for=True).state == "failed"
+    assert check_log_file(tmp_path, tmp_path / "pipe").state == "failed"
 
 
-def test_the_probe_records_and_logs():
-    outcome = probe()
-    assert outcome.error is None
-    assert is_fine(check_recording(outcome))
-    assert is_fine(check_log_lines(outcome))
-    assert any("tool_call_complete" in line for line in outcome.lines)
+def test_the_trial_records_and_logs():
+    findings = list(check_trial())
+    assert [finding.check for finding in findings] == ["recording", "log lines", "blockbuster"]
+    assert all(map(is_fine, findings))
+    assert findings[0].summary.endswith(" 3 records.")
+    assert "4 lines" in findings[1].summary
 
 
-def test_a_probe_that_raises_is_a_failed_check(monkeypatch):
-    from zerg_visibility.demo import probe as module
+def test_a_trial_that_raises_is_a_failed_check_and_the_only_one(monkeypatch):
+    from zerg_visibility.doctor import probe
 
     def broken(root):
         raise ValueError("no such thing")
 
-    monkeypatch.setattr(module, "run_probe", broken)
-    outcome = probe()
-    finding = check_recording(outcome)
-    assert (finding.state, finding.details) == ("failed", ("ValueError: no such thing",))
-    assert check_log_lines(outcome).state == "warning"
+    monkeypatch.setattr(probe, "run_probe", broken)
+    [finding] = check_trial()
+    assert (finding.check, finding.state) == ("recording", "failed")
+    assert finding.details == ("ValueError: no such thing",)
 
 
-@pytest.mark.parametrize(
-    ("outcome", "states"),
-    [
-        (ProbeOutcome(metadata=None, records=0, lines=(), error="E: x"), ("failed", "warning")),
-        (
-            ProbeOutcome(metadata=CommisMetadata(commis_id="x", status="failed"), records=3,
-                         lines=("a event=b",)),
-            ("failed", "ok"),
-        ),
-        (
-            ProbeOutcome(metadata=CommisMetadata(commis_id="x", status="success"), records=0,
-                         lines=()),
-            ("failed", "failed"),
-        ),
-        (
-            ProbeOutcome(metadata=CommisMetadata(commis_id="x", status="success"), records=3,
-                         lines=("a event=b", "tool_call_complete")),
-            ("ok", "failed"),
-        ),
-    ],
-    ids=["raised", "failed", "silent", "bare lines"],
-)  # fmt: skip
-def test_an_outcome_of_the_probe_is_judged(outcome, states):
-    assert (check_recording(outcome).state, check_log_lines(outcome).state) == states
+def test_logging_that_is_disabled_is_found():
+    logging.disable(logging.INFO)
+    try:
+        finding = {finding.check: finding for finding in check_trial()}["log lines"]
+    finally:
+        logging.disable(logging.NOTSET)
+    assert finding.state == "failed"
+
+
+def test_the_trial_leaves_logging_as_it_was():
+    logger = logging.getLogger("zerg_visibility")
+    before = (list(logger.handlers), logger.level, logger.propagate)
+    list(check_trial())
+    assert (list(logger.handlers), logger.level, logger.propagate) == before
 
 
 def test_warnings_leave_the_exit_code_at_0(store, make):

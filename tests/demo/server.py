@@ -9,7 +9,7 @@ from typing import Any
 
 from langchain_core.messages import convert_to_messages
 
-from zerg_visibility.demo.script import next_turn
+from zerg_visibility.demo.script import next_message
 
 SERVED_MODEL = "gpt-demo-2026-01-01"
 USAGE = {
@@ -76,19 +76,20 @@ class _Handler(BaseHTTPRequestHandler):
     def _message(self, request: dict[str, Any]) -> dict[str, Any]:
         if self.server.refuses_tools:
             return {"role": "assistant", "content": "I would rather not."}
-        tools = [tool["function"] for tool in request.get("tools", ())]
-        messages = convert_to_messages(request["messages"])
-        turn = next_turn(messages, tools)
-        message: dict[str, Any] = {"role": "assistant", "content": turn.text}
-        if turn.calls:
+        said = next_message(convert_to_messages(request["messages"]))
+        message: dict[str, Any] = {"role": "assistant", "content": said.text}
+        if said.tool_calls:
+            assert {call["name"] for call in said.tool_calls} <= {
+                tool["function"]["name"] for tool in request["tools"]
+            }
             message["tool_calls"] = [
                 {
                     "index": number,
-                    "id": f"call_{len(messages)}_{number}",
+                    "id": call["id"],
                     "type": "function",
-                    "function": {"name": call.tool, "arguments": json.dumps(call.args)},
+                    "function": {"name": call["name"], "arguments": json.dumps(call["args"])},
                 }
-                for number, call in enumerate(turn.calls)
+                for number, call in enumerate(said.tool_calls)
             ]
         return message
 

@@ -54,7 +54,7 @@ def test_tier_1_tells_each_execution_time_and_what_was_found(process, known_fold
     assert "Largest: largest.bin (500.0 kB), copy-one.dat (20.0 kB)" in said
     assert "2 groups, wasting 45.0 kB; most of it copy-one.dat = copy-three.dat and 1 more" in said
     assert f"hold {known_folder.lines:,} lines" in said
-    assert "hash_file failed: FileNotFoundError" in said
+    assert "A call failed: FileNotFoundError: no such file in the folder" in said
     assert "The slowest was job " in said
 
 
@@ -144,12 +144,12 @@ def test_tokens_and_models_are_recorded(process):
         assert job.totals.total_tokens == sum(call["total_tokens"] for call in calls)
 
 
-def test_the_concierge_reads_results_and_metrics_through_its_tools(process):
+def test_the_concierge_gets_results_and_metrics_from_its_tools(process):
     _, store = process
 
     tools = [r["tool"] for r in concierge_records(store) if r["event"] == "tool_call"]
 
-    assert sorted(tools) == ["get_commis_metrics", *["read_commis_result"] * 4]
+    assert sorted(tools) == sorted([*NAMES, "get_commis_metrics"])
 
 
 def test_the_commands_that_it_prints_work_when_pasted(process, jq_on_path, bash):
@@ -169,7 +169,7 @@ def test_the_commands_that_it_prints_work_when_pasted(process, jq_on_path, bash)
 
 def test_running_it_twice_gives_new_jobs(known_folder, tmp_path, screen):
     for _ in range(2):
-        assert run_demo(known_folder.path, root=tmp_path, model=None, console=screen.console) == 0
+        run_demo(known_folder.path, root=tmp_path, model=None, console=screen.console)
 
     assert sorted(job.job_id or 0 for job in CommisStore(tmp_path).recent()) == list(range(1, 9))
     assert screen.text.count("Tier 1") == 2
@@ -191,7 +191,7 @@ def test_an_empty_folder_is_inspected_too(tmp_path, screen):
     folder = tmp_path / "empty"
     folder.mkdir()
 
-    assert run_demo(folder, root=tmp_path / "data", model=None, console=screen.console) == 0
+    run_demo(folder, root=tmp_path / "data", model=None, console=screen.console)
 
     assert "The folder holds no files." in screen.text
     assert "There are no text files." in screen.text
@@ -209,7 +209,7 @@ def test_odd_names_and_unreadable_files_are_survived(tmp_path, screen):
     locked.chmod(0)
     may_read = os.access(locked, os.R_OK)
 
-    assert run_demo(folder, root=tmp_path / "data", model=None, console=screen.console) == 0
+    run_demo(folder, root=tmp_path / "data", model=None, console=screen.console)
 
     assert "\x1b" not in screen.text
     assert "[bold]folder[/bold]" in screen.text
@@ -259,8 +259,16 @@ def test_what_is_no_folder_is_refused_in_one_line(tmp_path, screen, kind):
 def test_a_store_that_cannot_be_made_is_refused_in_one_line(tmp_path, screen):
     (tmp_path / "file").touch()
 
-    with pytest.raises(VisibilityError, match=r"cannot be made .*--root"):
+    with pytest.raises(VisibilityError, match=r"cannot be written to .*--root"):
         run_demo(tmp_path, root=tmp_path / "file" / "x", model=None, console=screen.console)
+
+
+def test_a_store_in_which_no_commis_can_be_stored_is_told_of(tmp_path, screen):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "commis").touch()
+
+    with pytest.raises(VisibilityError, match="none could be stored in "):
+        run_demo(tmp_path, root=tmp_path / "data", model=None, console=screen.console)
 
 
 def test_only_core_dependencies_are_imported():

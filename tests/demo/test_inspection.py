@@ -5,6 +5,7 @@ import pytest
 
 from zerg_visibility.demo import inspection
 from zerg_visibility.demo.listing import Listing, list_files
+from zerg_visibility.words import size
 
 
 @pytest.fixture(scope="module")
@@ -19,75 +20,78 @@ def files_in(folder: Path) -> Listing:
 def test_disk_use_adds_up_what_is_there(known_folder, listing):
     found = inspection.disk_use_by_type(listing)
 
-    assert found["files"] == known_folder.files
-    assert found["bytes"] == known_folder.total_bytes
-    assert found["types"] == 4
-    assert found["by_type"][0] == {"type": ".bin", "files": 1, "bytes": 500_000}
-    assert sum(item["bytes"] for item in found["by_type"]) == known_folder.total_bytes
+    assert found.startswith(
+        f"{known_folder.files:,} files in 41 folders hold {size(known_folder.total_bytes)}: "
+        ".bin 500.0 kB, "
+    )
+    assert found.count(" kB, ") == 3
+
+
+def test_a_listing_that_was_cut_says_so(known_folder):
+    cut = list_files(known_folder.path, Path("/nowhere"), limit=10)
+
+    assert inspection.disk_use_by_type(cut).startswith("The first 10 files in ")
 
 
 def test_the_largest_files_come_by_size_then_name(listing):
-    assert inspection.largest_files(listing)["largest"] == [
-        {"file": "largest.bin", "bytes": 500_000},
-        {"file": "copy-one.dat", "bytes": 20_000},
-        {"file": "copy-three.dat", "bytes": 20_000},
-        {"file": "copy-two.dat", "bytes": 20_000},
-        {"file": "linked-again.dat", "bytes": 15_000},
-    ]
+    assert inspection.largest_files(listing) == (
+        "Largest: largest.bin (500.0 kB), copy-one.dat (20.0 kB), copy-three.dat (20.0 kB)."
+    )
 
 
 def test_duplicates_are_files_of_one_content_and_nothing_else(listing):
-    found = inspection.duplicate_files(listing)
-
-    assert found["largest_groups"] == [
-        {
-            "bytes_each": 20_000,
-            "count": 3,
-            "files": ["copy-one.dat", "copy-three.dat", "copy-two.dat"],
-        },
-        {"bytes_each": 5_000, "count": 2, "files": ["twin-a.dat", "twin-b.dat"]},
-    ]
-    assert (found["groups"], found["files"], found["wasted_bytes"]) == (2, 5, 45_000)
-    # The thousands of small files have seven sizes between them; the largest has one of its own.
-    assert found["hashed"] == inspection.equal_sizes(listing)["candidates"] == 2405
+    assert inspection.duplicate_files(listing) == (
+        "Identical files: 2 groups, wasting 45.0 kB; most of it copy-one.dat = copy-three.dat "
+        "and 1 more (20.0 kB each)."
+    )
 
 
 def test_files_of_a_size_of_their_own_are_never_opened(tmp_path):
-    for size in (10, 20, 30):
-        (tmp_path / f"{size}.txt").write_bytes(b"x" * size)
+    for length in (10, 20, 30):
+        (tmp_path / f"{length}.txt").write_bytes(b"x" * length)
+    listing = files_in(tmp_path)
+    for file in listing.files:
+        Path(file.path).unlink()
 
-    assert inspection.duplicate_files(files_in(tmp_path))["hashed"] == 0
+    assert inspection.duplicate_files(listing) == "No two files have the same content."
 
 
-def test_duplicates_beyond_the_budget_are_counted_not_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(inspection, "MAX_HASHED_BYTES", 1000)
+def test_duplicates_beyond_the_budget_are_counted_not_read(tmp_path):
     for name in ("a", "b"):
         (tmp_path / f"large-{name}").write_bytes(b"x" * 600)
         (tmp_path / f"small-{name}").write_bytes(b"y" * 60)
 
-    found = inspection.duplicate_files(files_in(tmp_path))
-
-    assert (found["hashed"], found["not_compared"], found["groups"]) == (2, 2, 1)
+    assert inspection.duplicate_files(files_in(tmp_path), max_bytes=1000) == (
+        "Identical files: 1 group, wasting 60 bytes; most of it small-a = small-b "
+        "(60 bytes each). 2 files could not be compared."
+    )
 
 
 def test_lines_are_counted_in_text_alone(known_folder, listing):
     found = inspection.line_counts(listing)
 
-    assert found["lines"] == known_folder.lines
-    assert (found["text_files"], found["binary_files"]) == (2402, 8)
-    assert found["longest"]["lines"] == 7
+    assert found.startswith(f"2,402 text files hold {known_folder.lines:,} lines: .py ")
+    assert found.endswith(" (7). 8 other files not counted.")
 
 
-def test_an_unfinished_last_line_is_a_line(tmp_path):
-    (tmp_path / "a.txt").write_text("one\ntwo")
+def test_text_beyond_the_budget_is_not_read(tmp_path):
+    (tmp_path / "a.txt").write_text("one\n")
+    (tmp_path / "b.txt").write_text("one\n" * 100)
 
-    assert inspection.line_counts(files_in(tmp_path))["lines"] == 2
+    assert inspection.line_counts(files_in(tmp_path), max_bytes=100) == (
+        "1 text file hold 1 line: .txt 1. Longest: a.txt (1). 1 other file not counted."
+    )
 
 
-def test_lines_of_a_file_longer_than_a_block(tmp_path):
-    (tmp_path / "a.txt").write_bytes(b"0123456789\n" * 300_000)
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [(b"one\ntwo", 2), (b"one\ntwo\n", 2), (b"", 0), (b"0123456789\n" * 300_000, 300_000)],
+    ids=["an unfinished last line", "whole lines", "empty", "longer than a block"],
+)
+def test_lines_of_one_file(tmp_path, content, lines):
+    (tmp_path / "a.txt").write_bytes(content)
 
-    assert inspection.line_counts(files_in(tmp_path))["lines"] == 300_000
+    assert f": .txt {lines:,}." in inspection.line_counts(files_in(tmp_path))
 
 
 def test_files_that_cannot_be_read_are_counted_and_named(tmp_path):
@@ -96,17 +100,16 @@ def test_files_that_cannot_be_read_are_counted_and_named(tmp_path):
     listing = files_in(tmp_path)
     (tmp_path / "b.txt").unlink()
 
-    assert inspection.unreadable_files(listing)["named"] == ["b.txt"]
-    assert inspection.line_counts(listing)["unreadable"] == 1
-    duplicates = inspection.duplicate_files(listing)
-    assert (duplicates["unreadable"], duplicates["groups"]) == (1, 1)
+    assert inspection.unreadable_files(listing) == "1 of 3 files cannot be read: b.txt."
+    assert inspection.line_counts(listing).endswith("1 other file not counted.")
+    assert inspection.duplicate_files(listing).endswith(" 1 file could not be compared.")
 
 
 def test_one_file_can_be_hashed_by_its_name(known_folder):
     found = inspection.hash_file(known_folder.path, "folder-00/file-0000.txt")
 
     content = (known_folder.path / "folder-00" / "file-0000.txt").read_bytes()
-    assert found["sha256"] == hashlib.sha256(content).hexdigest()
+    assert hashlib.sha256(content).hexdigest()[:16] in found
 
 
 @pytest.mark.parametrize(

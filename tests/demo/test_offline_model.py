@@ -1,52 +1,92 @@
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
-from langchain_core.tools import tool
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
-from zerg_visibility.demo.answers import JobRead
-from zerg_visibility.demo.model import OfflineModel
+from zerg_visibility.demo.script import next_message, offline_model
 
-
-@tool
-def line_counts() -> str:
-    """Count lines."""
-    return "unused"
+COMMIS = SystemMessage("You are a commis.\n\nYour tools: unreadable_files, hash_file")
+CONCIERGE = SystemMessage("Your commis:\n- disk-use: Measure it.\n- access: Look for files.")
 
 
-FINDINGS = (
-    '{"text_files": 2, "binary_files": 1, "lines": 30, "by_type": [{"type": ".py", "lines": 30}],'
-    ' "longest": {"file": "a.py", "lines": 20}}'
-)
+def asked(*names: str) -> AIMessage:
+    calls = [{"name": name, "args": {}, "id": name} for name in names]
+    return AIMessage("", tool_calls=calls)
 
 
-def test_it_calls_the_tool_that_it_is_offered():
-    answer = OfflineModel().bind_tools([line_counts]).invoke("Count lines")
-
-    assert [(call["name"], call["args"]) for call in answer.tool_calls] == [("line_counts", {})]
+def told(text: str, name: str) -> ToolMessage:
+    return ToolMessage(text, tool_call_id=name)
 
 
-def test_it_answers_with_what_the_tool_found():
-    asked = AIMessage("", tool_calls=[{"name": "line_counts", "args": {}, "id": "1"}])
-    messages = [HumanMessage("Count lines"), asked, ToolMessage(FINDINGS, tool_call_id="1")]
+def calls(message: AIMessage) -> list[tuple[str, dict]]:
+    return [(call["name"], call["args"]) for call in message.tool_calls]
 
-    answer = OfflineModel().bind_tools([line_counts]).invoke(messages)
 
-    assert answer.text == (
-        "2 text files hold 30 lines: .py 30. Longest: a.py (20). Binary: 1 file."
+def test_a_commis_calls_its_tools_and_answers_with_what_they_said():
+    answer = next_message([COMMIS, HumanMessage("Look, then hash missing.txt.")])
+    assert calls(answer) == [("unreadable_files", {})]
+
+    told_so = told("All 3 files can be read.", "unreadable_files")
+    messages = [COMMIS, HumanMessage("Look, then hash missing.txt."), answer, told_so]
+    answer = next_message(messages)
+    assert calls(answer) == [("hash_file", {"file": "missing.txt"})]
+
+    failed = told("A call failed: OSError: no disk.", "hash_file")
+    answer = next_message([*messages, answer, failed])
+    assert (answer.text, answer.tool_calls) == (
+        "All 3 files can be read. A call failed: OSError: no disk.",
+        [],
     )
-    assert answer.tool_calls == []
 
 
-def test_it_says_what_failed():
-    asked = AIMessage("", tool_calls=[{"name": "line_counts", "args": {}, "id": "1"}])
-    error = ToolMessage("Error: OSError('no disk')\n Please fix.", tool_call_id="1", status="error")
+@pytest.mark.parametrize(
+    ("said", "file"),
+    [
+        ("1 of 5 files cannot be read: locked.txt.", "locked.txt"),
+        ("2 of 5 files cannot be read: a.b.c, d.", "a.b.c"),
+    ],
+)
+def test_the_first_of_the_unreadable_files_is_hashed(said, file):
+    messages = [COMMIS, HumanMessage("x"), asked("unreadable_files"), told(said, "1")]
 
-    answer = OfflineModel().bind_tools([line_counts]).invoke([HumanMessage("x"), asked, error])
+    assert calls(next_message(messages)) == [("hash_file", {"file": file})]
 
-    assert answer.text == "line_counts failed: OSError('no disk')."
+
+def test_a_concierge_starts_every_commis_at_once():
+    assert calls(next_message([CONCIERGE, HumanMessage("Go.")])) == [
+        ("disk-use", {"task": "Measure it."}),
+        ("access", {"task": "Look for files."}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("time", "other"), [("98ms", "97ms"), ("1.2s", "999ms"), ("2m 15s", "134s"), ("1h 4m", "59m")]
+)
+def test_a_concierge_looks_closer_at_the_slowest_job(time, other):
+    results = [
+        told(f"Result from commis job {job} (commis x):\n\nExecution time: {time}\n\nTwo\nlines", n)
+        for job, time, n in (("3", other, "disk-use"), ("4", time, "access"))
+    ]
+    messages = [CONCIERGE, HumanMessage("Go."), asked("disk-use", "access"), *results]
+
+    answer = next_message(messages)
+    assert calls(answer) == [("get_commis_metrics", {"job_id": "4"})]
+
+    metrics = told("Job 4\nLLM: 0ms (0%)\nTools: 5ms (19%)\nSlowest: x", "get_commis_metrics")
+    assert next_message([*messages, answer, metrics]).text == (
+        f"Job 3 (disk-use)\nExecution time: {other}\nTwo\nlines\n\n"
+        f"Job 4 (access)\nExecution time: {time}\nTwo\nlines\n\n"
+        "The slowest was job 4 (access). LLM: 0ms (0%) Tools: 5ms (19%)"
+    )
+
+
+def test_what_a_concierge_cannot_take_apart_it_repeats():
+    results = [told("It failed.", "1"), told("So did this.", "2")]
+    messages = [CONCIERGE, HumanMessage("Go."), asked("disk-use", "access"), *results]
+
+    assert next_message(messages).text == "It failed.\n\nSo did this."
 
 
 def test_it_names_itself_and_counts_tokens():
-    answer = OfflineModel().bind_tools([line_counts]).invoke("x" * 4000)
+    answer = offline_model().invoke([CONCIERGE, HumanMessage("x" * 4000)])
 
     assert answer.response_metadata["model_name"] == "offline-demo"
     usage = answer.usage_metadata
@@ -54,27 +94,3 @@ def test_it_names_itself_and_counts_tokens():
     assert 1000 < usage["input_tokens"] < 1100
     assert usage["output_tokens"] > 0
     assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
-
-
-def test_the_same_messages_give_the_same_answer():
-    model = OfflineModel().bind_tools([line_counts])
-
-    first, second = (model.invoke("Count lines") for _ in range(2))
-
-    assert first.tool_calls == second.tool_calls
-
-
-@pytest.mark.parametrize(
-    ("time", "taken_ms"),
-    [("98ms", 98), ("1.2s", 1200), ("2m 15s", 135_000), ("1h 4m", 3_840_000), ("unknown", 0)],
-)
-def test_execution_times_are_understood(time, taken_ms):
-    said = (
-        f"Result from commis job 3 (commis 2025-12-15T04-08-08_x):\n\n"
-        f"Execution time: {time}\n\nTwo\nlines"
-    )
-
-    job = JobRead.of(said)
-
-    assert (job.job, job.time, job.text) == ("3", time, "Two\nlines")
-    assert job.taken_ms == pytest.approx(taken_ms)

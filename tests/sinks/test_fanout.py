@@ -1,8 +1,11 @@
 import logging
 import re
+import threading
+import time
 
 import pytest
 
+from tests.processes import python, python_with_faults
 from zerg_visibility import LLMCallRecord, MemorySink
 from zerg_visibility.diagnostics import Diagnostics
 from zerg_visibility.sinks.fanout import FanoutSink
@@ -70,10 +73,46 @@ def test_flush_shares_one_time_and_says_whether_all_managed(diagnostics):
     assert diagnostics.failures == 1
 
 
+class HangingSink(MemorySink):
+    """Hangs when it is flushed, as one does whose server does not answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.released = threading.Event()
+
+    def flush(self, timeout_s: float) -> bool:
+        return self.released.wait(60)
+
+
+def test_a_sink_that_hangs_costs_its_time_limit_and_the_others_are_flushed_and_closed(diagnostics):
+    class Closed(SlowSink):
+        closed = False
+
+        def close(self) -> None:
+            self.closed = True
+
+    hanging, other = HangingSink(), Closed()
+    fanout = FanoutSink([hanging, other], diagnostics)
+    for stop in (fanout.flush, fanout.close):
+        began = time.monotonic()
+        assert stop(0.3) is False
+        assert 0.3 <= time.monotonic() - began < 5
+    assert (len(other.given), other.closed) == (2, True)
+    hanging.released.set()
+    assert fanout.close(30) is True
+    assert fanout.flush(30) is True
+
+
+def test_nothing_is_waited_for_where_there_is_no_sink(diagnostics):
+    before = threading.active_count()
+    assert FanoutSink([], diagnostics).flush(0.0) is True
+    assert threading.active_count() == before
+
+
 def test_close_reaches_every_sink(diagnostics):
     failing = FailingSink()
-    FanoutSink([failing, failing, MemorySink()], diagnostics).close()
-    assert failing.calls == diagnostics.failures == 2
+    assert FanoutSink([failing, failing, MemorySink()], diagnostics).close() is False
+    assert failing.calls == diagnostics.failures == 4  # each is flushed first
 
 
 def test_what_ends_the_program_is_not_swallowed(diagnostics):
@@ -83,3 +122,68 @@ def test_what_ends_the_program_is_not_swallowed(diagnostics):
 
     with pytest.raises(KeyboardInterrupt):
         FanoutSink([Interrupted()], diagnostics).emit(RECORD)
+
+
+# -- the end of a program --------------------------------------------------------------------------
+
+AT_EXIT = """
+import sys, threading, time
+from zerg_visibility import MemorySink, VisibilityCallbackHandler
+from zerg_visibility.testing import ScriptedChatModel
+
+class Buffered(MemorySink):
+    def flush(self, timeout_s):
+        if self.records:
+            print(self.name, len(self.records), flush=True)
+            self._records.clear()
+        return True
+
+class Hanging(MemorySink):
+    def flush(self, timeout_s):
+        threading.Event().wait()
+
+class Failing(MemorySink):
+    def flush(self, timeout_s):
+        raise OSError("no such host")
+
+def buffered(name):
+    sink = Buffered()
+    sink.name = name
+    return sink
+
+def call(handler):
+    ScriptedChatModel(script=["42"]).invoke("7*6", {"callbacks": [handler]})
+
+def main():
+    call(VisibilityCallbackHandler(sinks=[buffered("of a function")]))
+
+def late():
+    threading.main_thread().join()
+    time.sleep(0.2)
+    call(handler)
+
+kind = sys.argv[1]
+sinks = {"hanging": [Hanging()], "failing": [Failing()]}.get(kind, [])
+handler = VisibilityCallbackHandler(sinks=[*sinks, buffered("of the program")])
+if kind == "late":
+    threading.Thread(target=late).start()
+else:
+    call(handler)
+main()
+"""
+
+
+@pytest.mark.parametrize("kind", ["ended", "hanging"])
+def test_what_sinks_hold_is_flushed_when_the_program_ends(kind):
+    began = time.monotonic()
+    assert sorted(python(AT_EXIT, kind).splitlines()) == ["of a function 1", "of the program 1"]
+    assert time.monotonic() - began < 20
+
+
+def test_a_sink_that_cannot_be_flushed_when_the_program_ends_is_told_of():
+    told = python_with_faults(AT_EXIT, "failing").splitlines()
+    assert sorted(told) == ["of a function 1", "of the program 1"]
+
+
+def test_what_a_thread_does_after_the_main_thread_is_flushed_too():
+    assert sorted(python(AT_EXIT, "late").splitlines()) == ["of a function 1", "of the program 1"]

@@ -244,3 +244,24 @@ class TestWithoutMetadata:
         (store.folder(old.commis_id) / "metadata.json").unlink()
         assert [one.status for one in store.recent()] == ["lost"]
         assert store.metadata_or_stub(old.commis_id, 1) == next(store.recent())
+
+
+# -- traces and keys of root runs ------------------------------------------------------------------
+
+
+def test_a_trace_names_what_belongs_to_it_once(store):
+    trace = "0a" * 16
+    for name in ("2025-12-15T12-00-00_one", "2025-12-15T12-00-00_two", "2025-12-15T12-00-00_one"):
+        store.note_trace(trace, name)
+    found = sorted((store.root / "traces" / trace).iterdir())
+    assert [path.name for path in found] == ["2025-12-15T12-00-00_one", "2025-12-15T12-00-00_two"]
+    assert [path.read_bytes() for path in found] == [b"", b""]
+
+
+def test_the_root_run_of_a_key_is_found_by_another_store(store):
+    store.remember_key(KEY, "2025-12-15T12-00-00_0a1b2c3d", on_disk=True)
+    other = CommisStore(store.root)
+    assert other.concierge_of_key(KEY) == "2025-12-15T12-00-00_0a1b2c3d"
+    assert other.concierge_of_key(KEY[::-1]) is None
+    (store.root / "keys" / KEY).write_text("../elsewhere")
+    assert CommisStore(store.root).concierge_of_key(KEY) is None

@@ -117,3 +117,12 @@ def test_no_other_text_is_taken_for_an_id(text):
 )
 def test_job_numbers(text, number):
     assert layout.job_number(text) == number
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0" * 31, "0" * 33, "A" * 32, "../" + "0" * 29, "0" * 32 + "\n"]
+)
+def test_no_other_text_is_taken_for_a_trace(text, tmp_path):
+    assert layout.trace_dir(tmp_path, "0a" * 16) == tmp_path / "traces" / ("0a" * 16)
+    with pytest.raises(ValueError, match="not a trace id"):
+        layout.trace_dir(tmp_path, text)

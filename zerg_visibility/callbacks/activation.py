@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 
 from langchain_core.tracers.context import register_configure_hook
 
+from zerg_visibility.arguments import expect
 from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
 from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.settings import switched_on
@@ -25,6 +26,8 @@ register_configure_hook(active_handler, inheritable=True, handle_class=Visibilit
 @contextmanager
 def visibility(
     store: CommisStore | VisibilityCallbackHandler | None = None,
+    *,
+    labels: Mapping[str, str] | None = None,
 ) -> Iterator[VisibilityCallbackHandler]:
     """Watch every graph that is run inside the block, in this thread or task.
 
@@ -32,19 +35,25 @@ def visibility(
     too; a plain `threading.Thread` is not, since LangChain sends no events from there.
 
     Args:
-        store: Where records go, or a handler made for the purpose; CommisStore() if not given.
+        store: Where records go, or a handler made for the purpose, which is left open at the end;
+            CommisStore() if not given.
+        labels: What to call the runs, for comparing them with others, as in {"variant": "b"}.
 
     Yields:
         The handler.
     """
-    handler = (
-        store if isinstance(store, VisibilityCallbackHandler) else VisibilityCallbackHandler(store)
-    )
-    token = active_handler.set(handler)
-    try:
-        yield handler
-    finally:
-        # A server may step an async generator in tasks of its own: where the block is left in
-        # another context than it was entered in, there is nothing to put back.
-        with suppress(ValueError):
-            active_handler.reset(token)
+    if isinstance(store, VisibilityCallbackHandler):
+        expect("labels", labels, labels is None, "None where a handler is given, which has its own")
+        handler = store
+        ours: AbstractContextManager[object] = nullcontext()
+    else:
+        handler = ours = VisibilityCallbackHandler(store, labels=labels)
+    with ours:
+        token = active_handler.set(handler)
+        try:
+            yield handler
+        finally:
+            # A server may step an async generator in tasks of its own: where the block is left in
+            # another context than it was entered in, there is nothing to put back.
+            with suppress(ValueError):
+                active_handler.reset(token)

@@ -13,7 +13,7 @@ from zerg_visibility.records.calls import LLMCallRecord, ToolCallRecord
 from zerg_visibility.records.codec import AnyRecord
 from zerg_visibility.run_log import RunLog
 from zerg_visibility.sinks.base import Sink
-from zerg_visibility.sinks.fanout import FanoutSink
+from zerg_visibility.sinks.fanout import FanoutSink, flush_at_exit
 from zerg_visibility.sinks.log import LogSink
 
 
@@ -33,6 +33,8 @@ class RecordBuilder(ForkSafe):
         self._diagnostics = diagnostics
         self._sinks = FanoutSink(sinks, diagnostics)
         self._log_and_sinks = FanoutSink((LogSink(logger), *sinks), diagnostics)
+        if sinks:
+            flush_at_exit(self._sinks)
         self._records = 0
 
     @property
@@ -41,12 +43,12 @@ class RecordBuilder(ForkSafe):
         return self._records
 
     def flush(self, timeout_s: float) -> bool:
-        """Flush the log and the sinks; say whether all managed within the time."""
-        return self._log_and_sinks.flush(timeout_s)
+        """Flush the sinks that were passed in; say whether all managed within the time."""
+        return self._sinks.flush(timeout_s)
 
-    def close(self) -> None:
-        """Close the sinks that were passed in."""
-        self._sinks.close()
+    def close(self, timeout_s: float) -> bool:
+        """Flush and close them; say whether all managed within the time."""
+        return self._sinks.close(timeout_s)
 
     def llm_call(self, call: OpenCall, ended_ns: int, answer: Answer, error: str | None) -> None:
         """Record a model call.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
 
 from zerg_visibility.callbacks.builder import RecordBuilder
-from zerg_visibility.callbacks.runs import NAME_MAX, RootOutcome, RootRun
+from zerg_visibility.callbacks.runs import NAME_MAX, RootRun
 from zerg_visibility.clock import Clock
 from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.diagnostics import Diagnostics
@@ -23,19 +24,15 @@ from zerg_visibility.store import layout
 from zerg_visibility.store.liveness import this_process
 from zerg_visibility.words import one_line
 
+IDS = ("thread_id", "run_id", "assistant_id", "graph_id", "user_id")
+"""Taken over from the config's metadata, where a server sets them."""
+
 
 class ConciergeFiles(ForkSafe):
     """The folder `concierge/` as one handler writes it.
 
     A root run has a folder from the moment that a call or a commis starts in it: a graph that does
     neither, or a prompt template that is used on its own, leaves nothing.
-
-    Args:
-        store: Where the folders lie.
-        redact: Applied to every text before it is stored.
-        builder: Hands on the record of how it ended.
-        diagnostics: Counts and logs what fails.
-        clock: Where times come from.
     """
 
     def __init__(
@@ -66,51 +63,74 @@ class ConciergeFiles(ForkSafe):
             if root.run_log is not None:
                 return root.run_log
             root.run_log = run_log
+        if root.concierge_id is not None:
+            try:
+                self._store.note_trace(root.trace_id, root.concierge_id)
+            except Exception as error:
+                self._diagnostics.note("note which trace a run is part of", error)
         if root.name is not None:
             self._write_start(root, root.name, run_log)
-            self._write_end(root, root.name, run_log)  # it may have ended before its first call
+            self._write_end(root, run_log)  # it may have ended before its first call
         return run_log
 
     def end(self, root: RootRun, error: BaseException | None) -> None:
         """Write how a root run ended, as the last line but for calls that outlive it.
 
-        Args:
-            root: The run; if it is no graph's, there is nothing to write, and if it has no files
-                yet, it is written once there are: what outlives a run may be all that it does.
-            error: What it raised, if it did.
+        If it has no files yet, that is written once it has: what outlives a run may be all that it
+        does.
         """
         if root.name is not None:
             duration_us = max(0, self._clock.monotonic_ns() - root.start_ns) // 1000
             status = _status(root, error)
-            text = self._error(error, root) if error is not None and status == "failed" else None
-            root.outcome = RootOutcome(status, root.start_us + duration_us, text)
+            root.outcome = ConciergeRunRecord(
+                name=self._name(root.name),
+                status=status,
+                start_us=root.start_us,
+                end_us=root.start_us + duration_us,
+                error=self._error(error, root) if status == "failed" else None,
+                concierge_id=root.concierge_id,
+                trace_id=root.trace_id,
+                span_id=root.span_id,
+                parent_span_id=root.parent_span_id,
+                continues=root.continues,
+                labels=root.labels or None,
+                **{name: self._id(root, name) for name in IDS},
+            )
             if root.run_log is not None:
-                self._write_end(root, root.name, root.run_log)
+                self._write_end(root, root.run_log)
         root.failures.clear()
 
-    def _write_end(self, root: RootRun, name: str, run_log: RunLog) -> None:
-        with self._lock:
-            outcome, root.outcome = root.outcome, None
-        if outcome is None:
-            return
-        record = ConciergeRunRecord(
-            name=one_line(self._redact(name), NAME_MAX) or "concierge",
-            status=outcome.status,
-            start_us=root.start_us,
-            end_us=outcome.end_us,
-            error=outcome.error,
-            concierge_id=root.concierge_id,
-            thread_id=self._id(root, "thread_id"),
-            run_id=self._id(root, "run_id"),
-            assistant_id=self._id(root, "assistant_id"),
-            graph_id=self._id(root, "graph_id"),
-            user_id=self._id(root, "user_id"),
-            trace_id=root.trace_id,
-            span_id=root.span_id,
-        )
-        self._builder.emit(record, run_log)
+    def note_interrupt(self, root: RootRun, checkpoint_id: str) -> None:
+        """Note where a root run stopped, for the one that resumes it; the first there is kept.
 
-    def _error(self, error: BaseException, root: RootRun) -> str:
+        A run without files has nothing to go on from, and without a thread nothing can.
+        """
+        if (
+            root.concierge_id is not None
+            and root.run_log is not None
+            and "thread_id" in root.metadata
+        ):
+            key = _key(root, checkpoint_id)
+            if self._store.concierge_of_key(key) is None:
+                self._store.remember_key(key, root.concierge_id, on_disk=True)
+
+    def note_resume(self, root: RootRun, checkpoint_id: str) -> None:
+        """Note that a root run goes on from where another one stopped."""
+        if root.concierge_id is not None:
+            root.continues = self._store.concierge_of_key(_key(root, checkpoint_id))
+
+    def _write_end(self, root: RootRun, run_log: RunLog) -> None:
+        with self._lock:
+            record, root.outcome = root.outcome, None
+        if record is not None:
+            self._builder.emit(record, run_log)
+
+    def _name(self, name: str) -> str:
+        return one_line(self._redact(name), NAME_MAX) or "concierge"
+
+    def _error(self, error: BaseException | None, root: RootRun) -> str | None:
+        if error is None:
+            return None
         known = root.failures.text_of(error)
         if known is not None:
             # It came from a commis, which may have secrets of its own.
@@ -121,9 +141,10 @@ class ConciergeFiles(ForkSafe):
         mark = this_process()
         start = CallStarted(
             event=ConciergeRunRecord.event,
-            name=one_line(self._redact(name), NAME_MAX) or "concierge",
+            name=self._name(name),
             span_id=root.span_id,
             start_us=root.start_us,
+            parent_span_id=root.parent_span_id,
             trace_id=root.trace_id,
             thread_id=self._id(root, "thread_id"),
             pid=mark.pid,
@@ -144,6 +165,12 @@ class ConciergeFiles(ForkSafe):
             return one_line(self._redact(str(value)), NAME_MAX) or None
         except ValueError:  # a number of more digits than Python likes to write
             return None
+
+
+def _key(root: RootRun, checkpoint_id: str) -> str:
+    """Name an interrupt: LangGraph tells of it and of its resume with one id of a checkpoint."""
+    text = f"concierge\0{root.metadata.get('thread_id')}\0{checkpoint_id}"
+    return sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def _status(root: RootRun, error: BaseException | None) -> CommisStatus:

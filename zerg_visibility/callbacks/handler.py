@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from typing import Any, NoReturn, Self
 from uuid import UUID
 
-from langgraph.callbacks import GraphCallbackHandler, GraphInterruptEvent
+from langgraph.callbacks import GraphCallbackHandler, GraphInterruptEvent, GraphResumeEvent
 from langgraph.errors import GraphBubbleUp, ParentCommand
 
 from zerg_visibility.arguments import expect, expect_functions, expect_store
 from zerg_visibility.callbacks.builder import RecordBuilder
 from zerg_visibility.callbacks.context import current_commis
+from zerg_visibility.callbacks.in_flight import OpenCallInfo
 from zerg_visibility.callbacks.outcomes import Outcome, output_text, read_outcome
 from zerg_visibility.callbacks.runs import OpenCall, RunId
 from zerg_visibility.callbacks.starts import (
@@ -30,6 +31,7 @@ from zerg_visibility.clock import SYSTEM_CLOCK, Clock, never_failing
 from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.diagnostics import Diagnostics
 from zerg_visibility.errortext import ERROR_MAX, error_text
+from zerg_visibility.labels import Labels, checked_labels, redacted_labels
 from zerg_visibility.nowhere_store import NowhereStore
 from zerg_visibility.redaction import Redact, safely
 from zerg_visibility.settings import root_is_set
@@ -54,6 +56,8 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         logger: Where Tier 3 lines go; the `zerg_visibility` logger if none is given.
         redact: Applied to every text before it is stored or logged, where a commis has no such
             function of its own.
+        labels: What to call the runs, for comparing them with others, as in {"variant": "b"}; those
+            in a run's own config, `metadata["zerg_labels"]`, count for more.
         clock: Where times come from; replaced in tests.
         raise_error: Let failures of watching reach the graph. For tests only: it breaks runs.
 
@@ -72,6 +76,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         sinks: Sequence[Sink] = (),
         logger: logging.Logger | None = None,
         redact: Redact | None = None,
+        labels: Labels | None = None,
         clock: Clock = SYSTEM_CLOCK,
         raise_error: bool = False,
     ) -> None:
@@ -82,6 +87,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         given: object = sinks
         are_sinks = isinstance(given, Sequence) and all(isinstance(sink, Sink) for sink in given)
         expect("sinks", sinks, are_sinks, "a list of objects with emit, flush and close")
+        checked = checked_labels(labels)
         if store is None:
             # Who gives a sink of their own has said where records are to go.
             store = NowhereStore() if sinks and not root_is_set() else CommisStore()
@@ -93,13 +99,24 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         self.raise_error = raise_error
         self.redact = safely(redact, self.diagnostics)
         self._builder = RecordBuilder(self.diagnostics, logger, sinks)
-        self.tracker = Tracker(self.store, self.redact, self._builder, self.diagnostics, self.clock)
-        """Knows which runs are open; the seam for commis nodes, not for users."""
+        self.tracker = Tracker(
+            self.store,
+            self.redact,
+            self._builder,
+            self.diagnostics,
+            self.clock,
+            redacted_labels(checked, self.redact),
+        )
+        """Knows which runs are open."""
 
     def __repr__(self) -> str:
         root = str(self.store.root) if self.store.keeps_files else None
         counts = f"records={self._builder.records}, open_runs={self.open_runs}"
         return f"VisibilityCallbackHandler(store={root!r}, {counts})"
+
+    def __dir__(self) -> list[str]:
+        # What our own modules need of a handler is not for users.
+        return sorted({*super().__dir__()} - {"clock", "diagnostics", "redact", "tracker"})
 
     def __copy__(self) -> Self:
         """Give the handler itself: two could not share what is open."""
@@ -155,13 +172,27 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         """How many runs have started and not ended yet; 0 once everything has wound up."""
         return self.tracker.open_runs
 
+    def open_calls(self) -> list[OpenCallInfo]:
+        """Give the calls and commis that are in flight, from any thread, for whoever watches."""
+        return self.tracker.in_flight()
+
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Flush the sinks; say whether all managed within the time. Files need no flush."""
         return self._builder.flush(timeout_s)
 
-    def close(self) -> None:
-        """Close the sinks that were passed in."""
-        self._builder.close()
+    def close(self, timeout_s: float = 5.0) -> bool:
+        """Flush and close the sinks that were passed in; say whether all managed within the time.
+
+        Files are closed as runs end. Calls that are in flight are recorded all the same, and so is
+        what comes later, as far as the sinks take it.
+        """
+        return self._builder.close(timeout_s)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     # -- chain runs: which root and which commis an event belongs to ------------------------------
 
@@ -200,11 +231,19 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
     def on_interrupt(self, event: GraphInterruptEvent) -> None:
         """Note that a commis which runs on its own waits for a human; nested ones raise."""
         try:
-            self.tracker.note_interrupt(
-                event.run_id.int if event.run_id else None, event.interrupts
-            )
+            run_id = event.run_id.int if event.run_id else None
+            self.tracker.note_interrupt(run_id, event.interrupts, event.checkpoint_id)
         except Exception as failure:
             self._failed("handle on_interrupt", failure)
+
+    def on_resume(self, event: GraphResumeEvent) -> None:
+        """Note that a graph goes on after an interrupt."""
+        try:
+            self.tracker.note_resume(
+                event.run_id.int if event.run_id else None, event.checkpoint_id
+            )
+        except Exception as failure:
+            self._failed("handle on_resume", failure)
 
     # -- models -----------------------------------------------------------------------------------
 

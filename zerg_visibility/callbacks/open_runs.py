@@ -93,6 +93,14 @@ class OpenRuns(ForkSafe):
                 self._forget(ended)
         return entry
 
+    def snapshot(self) -> list[OpenRun]:
+        """Give all runs that are open."""
+        while True:
+            try:
+                return list(self._entries.values())
+            except RuntimeError:
+                continue  # the garbage collector has ended a run in between
+
     def oldest(self) -> tuple[RunId, OpenRun]:
         """Give the run that started first of those that are open."""
         while True:

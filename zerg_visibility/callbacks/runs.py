@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
-from uuid import UUID, uuid4
+from types import MappingProxyType
+from typing import Any, Literal, Protocol, TypeAlias
+from uuid import uuid4
 
+from zerg_visibility.callbacks.outside import OutsideTrace
 from zerg_visibility.callbacks.usage import Answer, SeenUsage
 from zerg_visibility.clock import format_for_name
+from zerg_visibility.labels import Labels
 from zerg_visibility.records.codec import Record
-from zerg_visibility.records.runs import CommisRunRecord
+from zerg_visibility.records.runs import CommisRunRecord, ConciergeRunRecord
 from zerg_visibility.redaction import Redact
 from zerg_visibility.run_log import RunLog
-from zerg_visibility.status import CommisStatus
 from zerg_visibility.words import one_line
 
 NAME_MAX = 200
@@ -57,78 +59,49 @@ class Failures:
         self._noted.clear()
 
 
-class RootOutcome(NamedTuple):
-    """How a root run ended.
-
-    Args:
-        status: success, failed, interrupted or cancelled.
-        end_us: Microseconds since 1970.
-        error: Why it failed, if it did.
-    """
-
-    status: CommisStatus
-    end_us: int
-    error: str | None
-
-
 class RootRun:
-    """One root run: one trace.
+    """One root run: of a concierge, or of a commis that runs without one.
 
     Args:
-        trace_id: 32 hex digits.
-        span_id: 16 hex digits.
         run_id: LangChain's id; None until the first event of a commis that runs on its own.
-        concierge_id: The name of its directory; None for a commis that runs on its own.
-        start_us: Microseconds since 1970.
+        start_us: Microseconds since 1970; None for a commis that runs on its own.
         start_ns: The same moment on the monotonic clock.
         metadata: Of the run, as LangChain hands it to callbacks.
+        outside: The trace that it is part of; None for one of its own.
+        labels: What the user calls it, redacted.
     """
-
-    __slots__ = (
-        "calls",
-        "chains",
-        "concierge_id",
-        "ended",
-        "ended_ns",
-        "failures",
-        "interrupted",
-        "metadata",
-        "name",
-        "outcome",
-        "pid",
-        "run_id",
-        "run_log",
-        "span_id",
-        "start_ns",
-        "start_us",
-        "trace_id",
-    )
 
     def __init__(
         self,
-        *,
-        trace_id: str,
-        span_id: str,
         run_id: RunId | None,
-        concierge_id: str | None,
-        start_us: int = 0,
+        start_us: int | None = None,
         start_ns: int = 0,
-        metadata: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] = MappingProxyType({}),
+        outside: OutsideTrace | None = None,
+        labels: Labels = MappingProxyType({}),
     ) -> None:
-        self.trace_id = trace_id
-        self.span_id = span_id
+        digits = uuid4().hex if run_id is None else f"{run_id:032x}"
         self.run_id = run_id
-        self.concierge_id = concierge_id
+        self.trace_id, self.parent_span_id = outside or (digits, None)
+        # Of a time-ordered UUID the last digits are random, so two of one trace do not meet.
+        self.span_id = digits[16:]
+        self.concierge_id = (
+            None if start_us is None else f"{format_for_name(start_us)}_{digits[-8:]}"
+        )
+        """The name of its directory; None for a commis that runs on its own."""
         self.run_log: RunLog | None = None
         """Where records outside any commis go, once there was one."""
         self.name: str | None = None
         """What its graph is called; None while it is not known to be one."""
-        self.start_us = start_us
+        self.start_us = start_us or 0
         self.start_ns = start_ns
-        self.metadata = metadata or {}
+        self.metadata = metadata
+        self.labels = labels
+        self.continues: str | None = None
+        """The root run that it resumes, by its concierge id."""
         self.failures = Failures()
         """What commis in it raised."""
-        self.outcome: RootOutcome | None = None
+        self.outcome: ConciergeRunRecord | None = None
         """How it ended, until that is written."""
         self.pid = os.getpid()
         self.interrupted = False
@@ -137,52 +110,6 @@ class RootRun:
         self.ended_ns: int | None = None
         self.chains: set[RunId] = set()
         self.calls: dict[RunId, OpenCall] = {}
-
-    @classmethod
-    def of_run(
-        cls, run_id: RunId, start_us: int, start_ns: int, metadata: Mapping[str, Any]
-    ) -> RootRun:
-        """Make the root for a run that nothing known encloses.
-
-        Its trace is the server's run, if there is one, so that all that a server runs at once is
-        one trace; else LangChain's.
-        """
-        digits = f"{run_id:032x}"
-        return cls(
-            trace_id=trace_of_server(metadata) or digits,
-            span_id=f"{run_id & _LOW_64:016x}",
-            run_id=run_id,
-            concierge_id=f"{format_for_name(start_us)}_{digits[-8:]}",
-            start_us=start_us,
-            start_ns=start_ns,
-            metadata=metadata,
-        )
-
-    @classmethod
-    def alone(cls, metadata: Mapping[str, Any]) -> RootRun:
-        """Make the root for a commis that runs without a concierge."""
-        return cls(
-            trace_id=trace_of_server(metadata) or uuid4().hex,
-            span_id=uuid4().hex[16:],
-            run_id=None,
-            concierge_id=None,
-        )
-
-
-def trace_of_server(metadata: Mapping[str, Any]) -> str | None:
-    """Give the trace id of a server's run, which is its id; None if there is none.
-
-    Args:
-        metadata: Of a config; who sets `run_id` there may set anything.
-    """
-    given = metadata.get("run_id")
-    if isinstance(given, str):
-        try:
-            given = UUID(given)
-        except ValueError:
-            return None
-    # W3C: all zeros are no trace.
-    return f"{given.int:032x}" if isinstance(given, UUID) and given.int else None
 
 
 class OpenRun:
@@ -300,6 +227,8 @@ class ActiveSegment:
         root: The root run that it belongs to.
         run_log: Where records of its calls go.
         owner: The one that writes them; others may watch too, but must not write them twice.
+        name: What the commis is called.
+        parent_span_id: 16 hex digits of what it was started in.
     """
 
     __slots__ = (
@@ -309,15 +238,19 @@ class ActiveSegment:
         "failures",
         "inner_error",
         "interrupted",
+        "job_id",
+        "name",
         "on_late_record",
         "open_calls",
         "output",
         "owner",
+        "parent_span_id",
         "questions",
         "root",
         "run_id",
         "run_log",
         "span_id",
+        "start_us",
         "watchers",
     )
 
@@ -330,8 +263,16 @@ class ActiveSegment:
         root: RootRun,
         run_log: RunLog,
         owner: Watcher,
+        name: str,
+        parent_span_id: str | None,
     ) -> None:
         self.commis_id = commis_id
+        self.name = name
+        self.job_id: int | None = None
+        """Its number, if it has one."""
+        self.start_us = 0
+        """When the segment started, in microseconds since 1970."""
+        self.parent_span_id = parent_span_id
         self.attempt = attempt
         self.span_id = span_id
         self.root = root

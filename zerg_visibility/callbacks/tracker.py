@@ -14,7 +14,9 @@ from zerg_visibility.callbacks.builder import RecordBuilder
 from zerg_visibility.callbacks.concierge import ConciergeFiles
 from zerg_visibility.callbacks.content import has_content
 from zerg_visibility.callbacks.context import ambient_run_id, current_commis
+from zerg_visibility.callbacks.in_flight import OpenCallInfo, in_flight
 from zerg_visibility.callbacks.open_runs import OpenRuns
+from zerg_visibility.callbacks.outside import outside_trace
 from zerg_visibility.callbacks.runs import ActiveSegment, OpenCall, OpenRun, RootRun, RunId
 from zerg_visibility.callbacks.starts import node_attempt, retry_attempt
 from zerg_visibility.callbacks.usage import Answer, see_usage, with_usage
@@ -22,6 +24,7 @@ from zerg_visibility.clock import Clock
 from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.diagnostics import Diagnostics
 from zerg_visibility.forksafe import ForkSafe
+from zerg_visibility.labels import Labels, labels_of_run, merged_labels
 from zerg_visibility.records.runs import CommisRunRecord
 from zerg_visibility.records.started import started
 from zerg_visibility.redaction import Redact
@@ -50,6 +53,7 @@ class Tracker(ForkSafe):
         builder: Makes records of what has ended.
         diagnostics: Counts and logs what fails.
         clock: Where times come from.
+        labels: Of all root runs, redacted.
     """
 
     def __init__(
@@ -59,9 +63,11 @@ class Tracker(ForkSafe):
         builder: RecordBuilder,
         diagnostics: Diagnostics,
         clock: Clock,
+        labels: Labels,
     ) -> None:
         super().__init__()
         self._redact = redact
+        self._labels = labels
         self._concierges = ConciergeFiles(store, redact, builder, diagnostics, clock)
         self._builder = builder
         self._diagnostics = diagnostics
@@ -73,6 +79,10 @@ class Tracker(ForkSafe):
     def open_runs(self) -> int:
         """How many runs have started and not ended yet."""
         return len(self._runs)
+
+    def in_flight(self) -> list[OpenCallInfo]:
+        """Give the calls and commis that have started and not ended yet."""
+        return in_flight(self._runs.snapshot())
 
     @property
     def late_ends(self) -> int:
@@ -120,7 +130,9 @@ class Tracker(ForkSafe):
         if entry.root.run_id == run_id:
             self._end_root(entry.root, error)
 
-    def note_interrupt(self, run_id: RunId | None, questions: Sequence[Any]) -> None:
+    def note_interrupt(
+        self, run_id: RunId | None, questions: Sequence[Any], checkpoint_id: str
+    ) -> None:
         """Note that a graph stopped to wait for a human without raising."""
         entry = self._runs.get(run_id)
         if entry is None:
@@ -130,6 +142,13 @@ class Tracker(ForkSafe):
             entry.commis.questions = questions
         if entry.root.run_id == run_id:
             entry.root.interrupted = True
+            self._concierges.note_interrupt(entry.root, checkpoint_id)
+
+    def note_resume(self, run_id: RunId | None, checkpoint_id: str) -> None:
+        """Note that a graph goes on from where it stopped."""
+        entry = self._runs.get(run_id)
+        if entry is not None and entry.root.run_id == run_id:
+            self._concierges.note_resume(entry.root, checkpoint_id)
 
     # -- calls ------------------------------------------------------------------------------------
 
@@ -149,9 +168,9 @@ class Tracker(ForkSafe):
         call = OpenCall(kind, run_id, root)
         call.parent = parent
         call.context = commis
-        # A call that nothing encloses is its own root, and has no parent.
+        # A call that nothing known encloses is its own root, and has no parent of ours.
         alone = root.run_id == run_id
-        call.parent_span_id = None if alone else _parent_span(parent, commis, root)
+        call.parent_span_id = root.parent_span_id if alone else _parent_span(parent, commis, root)
         if commis is None:
             call.run_log = self._concierges.run_log(root)
         elif commis.owner is self:
@@ -293,6 +312,23 @@ class Tracker(ForkSafe):
             self._concierges.run_log(parent.root)  # its files begin with what it starts
         return parent.root, _parent_span(parent, commis, parent.root), commis
 
+    def new_root(
+        self,
+        metadata: Mapping[str, Any],
+        run_id: RunId | None = None,
+        start_us: int | None = None,
+        start_ns: int = 0,
+    ) -> RootRun:
+        """Make a root run; with nothing but its config's metadata, that of a commis on its own."""
+        try:
+            outside = outside_trace(metadata)
+        except Exception as error:
+            self._diagnostics.note("tell which trace a run is part of", error)
+            outside = None
+        own = labels_of_run(metadata, self._redact, self._diagnostics)
+        labels = merged_labels(own, self._labels)
+        return RootRun(run_id, start_us, start_ns, metadata, outside, labels)
+
     def end_commis(
         self, commis: ActiveSegment, reason: str, record: CommisRunRecord, outer: RunLog | None
     ) -> None:
@@ -345,7 +381,7 @@ class Tracker(ForkSafe):
                 root.run_id = run_id
         else:
             start_us, start_ns = self._clock.wall_us(), self._clock.monotonic_ns()
-            root = RootRun.of_run(run_id, start_us, start_ns, metadata or {})
+            root = self.new_root(metadata or {}, run_id, start_us, start_ns)
         if commis is not None and commis.owner is not self:
             commis.watchers[self] = root
         return parent, root, commis

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -14,17 +13,12 @@ import click
 from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.errors import ConfigurationError
 from zerg_visibility.settings import ENV_ROOT, default_root
+from zerg_visibility.settings import at_root as at_root
 from zerg_visibility.store.layout import COMMIS, JOBS
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 _ROOT_HELP = f"The store. [default: ${ENV_ROOT}, else ./zerg-data]"
-
-
-def _resolve_root(context: click.Context, _: click.Parameter, value: str | None) -> Path:
-    if value is None:
-        value = context.find_root().params.get("root")
-    return default_root() if value is None else Path(value)
 
 
 def _refuse_empty(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Any:
@@ -34,7 +28,10 @@ def _refuse_empty(_context: click.Context, _parameter: click.Parameter, value: s
 
 
 def _checked_root(context: click.Context, parameter: click.Parameter, value: str | None) -> Path:
-    return _resolve_root(context, parameter, _refuse_empty(context, parameter, value))
+    value = _refuse_empty(context, parameter, value)
+    if value is None:
+        value = context.find_root().params.get("root")
+    return default_root() if value is None else Path(value)
 
 
 def root_option(command: CommandT) -> CommandT:
@@ -54,12 +51,6 @@ def group_root_option(command: CommandT) -> CommandT:
 def json_option(command: CommandT) -> CommandT:
     """Add `--json`, which gives the command `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Write JSON.")(command)
-
-
-def at_root(root: Path) -> str:
-    """Give what a command line needs to find this store: ` --root FOLDER`, or nothing."""
-    root = root.absolute()
-    return "" if root == default_root().absolute() else f" --root {shlex.quote(str(root))}"
 
 
 def open_store(root: Path) -> CommisStore:
@@ -84,17 +75,14 @@ def is_there(store: CommisStore) -> bool:
         ConfigurationError: Something else is in its place, or this user may not read it.
     """
     try:
-        mode = store.root.stat().st_mode
+        reason = "" if stat.S_ISDIR(store.root.stat().st_mode) else "is not a folder"
     except FileNotFoundError:
         return False
     except OSError as error:
+        reason = f"cannot be read ({error.strerror})"
+    if reason:
         raise ConfigurationError(
-            f"the store {store.root} cannot be read ({error.strerror}); say where yours is with "
-            f"--root or ${ENV_ROOT}"
-        ) from error
-    if not stat.S_ISDIR(mode):
-        raise ConfigurationError(
-            f"the store {store.root} is not a folder; say where yours is with --root or ${ENV_ROOT}"
+            f"the store {store.root} {reason}; say where yours is with --root or ${ENV_ROOT}"
         )
     for folder in (store.root, store.root / COMMIS, store.root / JOBS):
         if folder.exists() and not os.access(folder, os.R_OK | os.X_OK):

@@ -13,7 +13,7 @@ from langgraph.config import get_config
 from zerg_visibility.callbacks.activation import active_handler
 from zerg_visibility.callbacks.context import current_commis
 from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
-from zerg_visibility.callbacks.runs import RootRun, RunId
+from zerg_visibility.callbacks.runs import RunId
 from zerg_visibility.commis.beginning import Beginning
 from zerg_visibility.commis.live import LiveCommis, Turn
 from zerg_visibility.commis.options import CommisOptions
@@ -85,8 +85,8 @@ def _open(
     if enclosing is not None:
         outer = enclosing[2]
     if enclosing is None:
-        root = RootRun.alone(ensure_config(config).get("metadata", {}))
-        parent_span_id = None
+        root = handler.tracker.new_root(ensure_config(config).get("metadata", {}))
+        parent_span_id = root.parent_span_id
     else:
         root, parent_span_id, _ = enclosing
 

@@ -103,12 +103,16 @@ class Segment:
             root=root,
             run_log=live.run_log,
             owner=handler.tracker,
+            name=live.metadata.name,
+            parent_span_id=parent_span_id,
         )
         self.active = InsideCommis(self._context, handler)
         """Marks what runs inside as this commis's; nothing leaks out between two steps."""
         # Last, so that our own files are not counted as the commis's work.
         self._start_ns = handler.clock.monotonic_ns()
         self._start_us = start_us + (self._start_ns - begun_ns) // 1000
+        self._context.start_us = self._start_us
+        self._context.job_id = live.metadata.job_id
 
     @property
     def metadata(self) -> CommisMetadata:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphRecursionError
 from langsmith.run_helpers import tracing_context
 
 from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
 from zerg_visibility.commis_store import CommisStore
-from zerg_visibility.demo.graph import PLAN, READ, build_concierge
-from zerg_visibility.demo.provider import model_failures_explained, open_model
+from zerg_visibility.demo.graph import build_concierge
+from zerg_visibility.demo.provider import model_failed, open_model
 from zerg_visibility.demo.report import DemoReport
+from zerg_visibility.demo.script import offline_model
 from zerg_visibility.errors import ConfigurationError, VisibilityError
 from zerg_visibility.settings import LOGGER_NAME
 from zerg_visibility.sinks.logfile import configure_logging
@@ -33,18 +35,13 @@ LOG_FILE = Path("logs/backend/backend.log")
 MAX_STEPS = 50
 """A model that goes on for longer is stopped; it may cost money."""
 
+_JOB = re.compile(r"Result from commis job (\d+) ")
 
-def run_demo(path: Path, *, root: Path, model: str | None, console: Console) -> int:
+
+def run_demo(path: Path, *, root: Path, model: str | None, console: Console) -> None:
     """Let a concierge inspect a folder, and show all three tiers.
 
-    Args:
-        path: The folder.
-        root: The store's root.
-        model: `openai:NAME`; None for the offline model, with which nothing leaves this machine.
-        console: Where to show it.
-
-    Returns:
-        0, the exit code of a demo that worked.
+    The model is `openai:NAME`; None for the offline one, with which nothing leaves this machine.
 
     Raises:
         VisibilityError: There is no such folder, the store cannot be written, or the model failed.
@@ -53,56 +50,43 @@ def run_demo(path: Path, *, root: Path, model: str | None, console: Console) -> 
     if not folder.is_dir():
         kind = "not a folder" if folder.exists() else "not there"
         raise VisibilityError(f"{one_line(str(path), 200)} is {kind}; the demo inspects a folder")
-    chat_model = open_model(model)
+    chat_model = offline_model() if model is None else open_model(model)
     store = CommisStore(root)
-    _make_root(store)
-    handler = VisibilityCallbackHandler(store)
     report = DemoReport(console, store, store.root / LOG_FILE)
-    config: RunnableConfig = {"callbacks": [handler], "recursion_limit": MAX_STEPS}
+    config: RunnableConfig = {
+        "callbacks": [VisibilityCallbackHandler(store)],
+        "recursion_limit": MAX_STEPS,
+    }
     question = HumanMessage(f"Inspect the folder {one_line(str(folder), 300)}.")
     jobs: list[CommisMetadata] = []
-    answer = AIMessage("")
+    answer = ""
     # Somebody who has LangSmith turned on did not ask for a demo to be sent there.
-    with (
-        _logging_to(store, report.log_file),
-        model_failures_explained(model),
-        tracing_context(enabled=False),
-    ):
+    with _logging_to(store, report.log_file), tracing_context(enabled=False):
         report.begin(folder, model)
         graph = build_concierge(chat_model, folder, store)
         try:
             for update in graph.stream({"messages": [question]}, config, stream_mode="updates"):
-                for node, said in update.items():
-                    message = said["messages"][-1]
-                    if node in {PLAN, READ}:
-                        answer = message
-                        if node == PLAN:
-                            report.planned(len(message.tool_calls))
-                    elif isinstance(message, ToolMessage) and message.artifact is not None:
-                        jobs.append(message.artifact)
-                        report.ended(message.artifact)
+                message = next(iter(update.values()))["messages"][-1]
+                if not isinstance(message, ToolMessage):
+                    answer = message.text
+                    report.planned(message.tool_calls)
+                elif found := _JOB.match(message.text):
+                    job = store.metadata(store.find(int(found[1])))
+                    if message.name == job.name:  # else the concierge has read some other job
+                        jobs.append(job)
+                        report.ended(job)
         except GraphRecursionError as error:
             raise VisibilityError(f"the model found no end in {MAX_STEPS} steps") from error
+        except Exception as error:
+            if model is None or (failure := model_failed(model, error)) is None:
+                raise
+            raise failure from error
     if not jobs:
         raise VisibilityError(
-            f"the model sent no commis; it said: {one_line(answer.text, 200) or 'nothing'}"
+            f"the model sent no commis, or none could be stored in {store.root}; "
+            f"it said: {one_line(answer, 200) or 'nothing'}"
         )
-    report.end(answer.text, jobs)
-    return 0
-
-
-def _make_root(store: CommisStore) -> None:
-    try:
-        store.root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(store, "made", error.strerror) from error
-
-
-def _unwritable(store: CommisStore, done: str, reason: object) -> VisibilityError:
-    return VisibilityError(
-        f"the store {store.root} cannot be {done} ({reason}); "
-        f"give a folder that you may write to with --root"
-    )
+    report.end(answer, jobs)
 
 
 @contextmanager
@@ -115,7 +99,10 @@ def _logging_to(store: CommisStore, path: Path) -> Iterator[None]:
     except ConfigurationError as error:
         # It speaks to programmers; whoever runs the demo can only choose another store.
         reason = getattr(error.__cause__, "strerror", None) or error
-        raise _unwritable(store, "written to", reason) from error
+        raise VisibilityError(
+            f"the store {store.root} cannot be written to ({reason}); "
+            f"give a folder that you may write to with --root"
+        ) from error
     try:
         yield
     finally:

@@ -19,15 +19,7 @@ NAME_MAX = 160
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A regular file.
-
-    Args:
-        path: Where it is, as the system spells it.
-        name: The same relative to the folder, as text that is safe to show.
-        suffix: Its type: `.py`, or `(none)`.
-        size_bytes: Its length.
-        inode: Device and inode; two names of one file have the same.
-    """
+    """A regular file; its name is relative to the folder, and safe to show."""
 
     path: str
     name: str
@@ -36,16 +28,9 @@ class FoundFile:
     inode: tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Listing:
-    """What lies below a folder.
-
-    Args:
-        files: Its regular files, folder by folder, each by name.
-        folders: How many folders were entered.
-        closed_folders: How many could not be entered.
-        is_cut: Whether there is more than MAX_FILES.
-    """
+    """The regular files below a folder, and how many folders were entered and could not be."""
 
     files: tuple[FoundFile, ...]
     folders: int
@@ -54,25 +39,18 @@ class Listing:
 
 
 def list_files(folder: Path, skip: Path, limit: int = MAX_FILES) -> Listing:
-    """Find the regular files below a folder.
+    """Find the regular files below a folder, up to a limit, without entering the one to skip.
 
     Symbolic links are not followed, other file systems (such as /proc) not entered, and whatever
     vanishes meanwhile is left out.
-
-    Args:
-        folder: Where to look.
-        skip: A folder that is left out: the store, which grows while its own demo looks at it.
-        limit: Stop after so many files.
     """
-    top, left_out = os.fspath(folder), os.fspath(skip)
-    device = folder.stat().st_dev
+    top, device = os.fspath(folder), folder.stat().st_dev
     files: list[FoundFile] = []
-    entered, closed = 0, 0
+    entered = closed = 0
     waiting = deque([top])
     while waiting:
-        here = waiting.popleft()
         try:
-            with os.scandir(here) as found:
+            with os.scandir(waiting.popleft()) as found:
                 entries = sorted(found, key=lambda entry: entry.name)
         except OSError:
             closed += 1
@@ -84,24 +62,13 @@ def list_files(folder: Path, skip: Path, limit: int = MAX_FILES) -> Listing:
             except OSError:
                 continue
             if stat.S_ISDIR(known.st_mode):
-                if known.st_dev == device and entry.path != left_out:
+                if known.st_dev == device and entry.path != os.fspath(skip):
                     waiting.append(entry.path)
             elif stat.S_ISREG(known.st_mode):
                 if len(files) == limit:
-                    return _listing(files, entered, closed, is_cut=True)
-                files.append(_found(entry, known, len(top)))
-    return _listing(files, entered, closed, is_cut=False)
-
-
-def _listing(files: list[FoundFile], entered: int, closed: int, *, is_cut: bool) -> Listing:
-    return Listing(files=tuple(files), folders=entered, closed_folders=closed, is_cut=is_cut)
-
-
-def _found(entry: os.DirEntry[str], known: os.stat_result, top_length: int) -> FoundFile:
-    return FoundFile(
-        path=entry.path,
-        name=one_line(entry.path[top_length:].lstrip(os.sep), NAME_MAX) or "?",
-        suffix=one_line(Path(entry.name).suffix.lower(), 20) or "(none)",
-        size_bytes=known.st_size,
-        inode=(known.st_dev, known.st_ino),
-    )
+                    return Listing(tuple(files), entered, closed, is_cut=True)
+                name = one_line(entry.path[len(top) :].lstrip(os.sep), NAME_MAX) or "?"
+                suffix = one_line(Path(entry.name).suffix.lower(), 20) or "(none)"
+                inode = (known.st_dev, known.st_ino)
+                files.append(FoundFile(entry.path, name, suffix, known.st_size, inode))
+    return Listing(tuple(files), entered, closed, is_cut=False)

@@ -2,43 +2,41 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
+import shutil
+import sys
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from langchain_core.messages import ToolCall
 from rich.rule import Rule
 from rich.text import Text
 
 from zerg_visibility.commis_store import CommisStore
-from zerg_visibility.demo.commands import commands_to_look_further, near
-from zerg_visibility.demo.model import OFFLINE_MODEL
-from zerg_visibility.store.layout import METRICS
+from zerg_visibility.demo.script import OFFLINE_MODEL
+from zerg_visibility.settings import at_root
+from zerg_visibility.store.layout import COMMIS, METRICS
 from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.words import counted, duration, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-LINES_SHOWN = 3
-"""So many lines of metrics.jsonl are shown."""
+PROGRAM = "zerg-visibility"
 
-ROWS_PER_LINE = 4
-"""So many rows of the terminal for one of them: the specification's fields, not all the ids."""
-
-LOG_LINES_SHOWN = 6
-"""So many lines of the log are shown."""
+# Lines of metrics.jsonl with so many rows each (the specification's fields, not all the ids), and
+# lines of the log.
+_LINES, _ROWS, _LOG_LINES = 3, 4, 6
 
 
 class DemoReport:
     """Shows a demo on a console while it goes on, and as a whole at its end.
 
-    Everything that a file name or a model can have a say in is put on one line, without control
-    characters, and is printed as it stands.
-
-    Args:
-        console: Where to show it.
-        store: The store that the demo writes.
-        log_file: Tier 3's file.
+    What a file name or a model has a say in is put on one line, without control characters.
     """
 
     def __init__(self, console: Console, store: CommisStore, log_file: Path) -> None:
@@ -56,9 +54,9 @@ class DemoReport:
         else:
             self._say(f"Model: {one_line(model, 100)}; file names and figures are sent to it.")
 
-    def planned(self, count: int) -> None:
-        """Say what the concierge has planned."""
-        if count:
+    def planned(self, calls: Sequence[ToolCall]) -> None:
+        """Say how many commis the concierge starts with these calls, if any."""
+        if count := sum("task" in call["args"] for call in calls):
             self._say(f"The concierge sends {count} commis at once:")
 
     def ended(self, job: CommisMetadata) -> None:
@@ -73,43 +71,43 @@ class DemoReport:
         )
 
     def end(self, answer: str, jobs: Sequence[CommisMetadata]) -> None:
-        """Show the three tiers, and the commands that show more.
-
-        Args:
-            answer: What the concierge said at last.
-            jobs: The commis that it sent.
-        """
+        """Show the three tiers: what the concierge said at last, and files of the commis."""
         telling = max(jobs, key=lambda job: (job.totals.tool_failures, job.duration_ms or 0))
         metrics = self._store.folder(telling.commis_id) / METRICS
         self._heading("Tier 1: what the concierge answers")
-        self._answer(answer, jobs)
-        self._heading(f"Tier 2: {METRICS} of job {telling.job_id}")
-        self._say(one_line(near(metrics), 1000), style="bold")
-        for line in _first_lines(metrics, LINES_SHOWN):
-            self._folded(line, ROWS_PER_LINE)
-        self._heading(f"Tier 3: log lines of job {telling.job_id}")
-        self._say(one_line(near(self.log_file), 1000), style="bold")
-        for line in self._log_lines(telling):
-            self._folded(line, None)
-        self._heading("Look further")
-        for command in commands_to_look_further(self._store.root, telling, metrics, self.log_file):
-            self._say(command, style="cyan")
-
-    def _answer(self, answer: str, jobs: Sequence[CommisMetadata]) -> None:
         for line in answer.strip().splitlines() or ["(The model gave no answer.)"]:
             self._console.print(Text(one_line(line, 2000)))
         if "Execution time:" not in answer:
             # A real model may put it in other words; this is what the tool told it.
             for job in jobs:
                 self._say(f"Execution time: {duration(job.duration_ms or 0)} (job {job.job_id})")
+        self._heading(f"Tier 2: {METRICS} of job {telling.job_id}")
+        self._say(one_line(_near(metrics), 1000), style="bold")
+        for line in _lines(metrics)[:_LINES]:
+            self._folded(line, _ROWS)
+        self._heading(f"Tier 3: log lines of job {telling.job_id}")
+        self._say(one_line(_near(self.log_file), 1000), style="bold")
+        for line in _lines(self.log_file, f"commis_id={telling.commis_id} ")[-_LOG_LINES:]:
+            self._folded(line)
+        self._heading("Look further")
+        for command in self._commands(telling, metrics):
+            self._say(command, style="cyan")
 
-    def _log_lines(self, job: CommisMetadata) -> list[str]:
-        try:
-            with self.log_file.open(encoding="utf-8", errors="replace") as file:
-                lines = [line for line in file if f"commis_id={job.commis_id} " in line]
-        except OSError:
-            return ["(The log cannot be read.)"]
-        return lines[-LOG_LINES_SHOWN:]
+    def _commands(self, job: CommisMetadata, metrics: Path) -> list[str]:
+        """Give command lines that work where the demo was started."""
+        program, root, log = _program(), self._store.root, _quoted(self.log_file)
+        at = at_root(root)
+        everything = f"{_quoted(root / COMMIS)}/*/{METRICS}"
+        return [
+            f"{program} list{at}",
+            f"{program} show {job.job_id or job.commis_id}{at}",
+            f"{program} tail --from-start{at}",
+            f"{program} doctor --log {log}{at}",
+            f"jq -s 'sort_by(.duration_ms) | reverse | .[0:5]' {_quoted(metrics)}",
+            f"jq -c 'select(.event==\"tool_call\" and .success==false)' {everything}",
+            f"grep tool_call_complete {log} | grep success=False",
+            f"grep {shlex.quote(f'commis_id={job.commis_id}')} {log}",
+        ]
 
     def _say(self, text: str, style: str = "") -> None:
         # Not wrapped: what is too long runs on, so that paths and commands can be copied whole.
@@ -119,29 +117,38 @@ class DemoReport:
         self._console.print()
         self._console.print(Rule(Text(title, style="bold"), align="left", style="dim"))
 
-    def _folded(self, line: str, rows: int | None) -> None:
-        """Print a long line on rows of equal width, indented from the second on."""
-        parts = _broken(one_line(line, 10_000), max(20, self._console.width - 2))
+    def _folded(self, line: str, rows: int | None = None) -> None:
+        """Print a line on so many indented rows, broken after spaces and commas."""
+        width = max(20, self._console.width - 2)
+        row = rf".{{1,{width}}}$|.{{{width // 2},{width - 1}}}[ ,]|.{{{width}}}"
+        parts = [part.rstrip() for part in re.findall(row, one_line(line, 10_000))]
         if rows is not None and len(parts) > rows:
-            parts = [*parts[:rows], "..."]
-        for number, part in enumerate(parts):
-            self._say(part if number == 0 else f"  {part}")
+            parts[rows:] = ["..."]
+        self._say("\n  ".join(parts))
 
 
-def _broken(text: str, width: int) -> list[str]:
-    """Break a line of fields after a space or a comma, so that fields stay whole."""
-    parts = []
-    while len(text) > width:
-        at = 1 + max(text.rfind(" ", 0, width), text.rfind(",", 0, width))
-        at = at if at > width // 2 else width
-        parts.append(text[:at].rstrip())
-        text = text[at:]
-    return [*parts, text]
-
-
-def _first_lines(path: Path, count: int) -> list[str]:
+def _lines(path: Path, holding: str = "") -> list[str]:
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
-            return [line for line, _ in zip(file, range(count), strict=False)]
+            return list(islice((line for line in file if holding in line), 100))
     except OSError:
         return ["(The file cannot be read.)"]
+
+
+def _near(path: Path) -> str:
+    """Write a path as it can be said from here: relative if it lies below, else absolute."""
+    relative = os.path.relpath(path)
+    return os.fspath(path) if Path(relative).parts[:1] == (os.pardir,) else relative
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(_near(path))
+
+
+def _program() -> str:
+    found = shutil.which(PROGRAM)
+    if found is None:  # run from a source tree, or in an environment that is not active
+        return f"{_quoted(Path(sys.executable))} -m zerg_visibility"
+    # `uv run` puts it on the path of what it runs, not on that of the shell it is typed into, and
+    # would first install what only the development of a project needs.
+    return _quoted(Path(found)) if os.environ.get("UV_RUN_RECURSION_DEPTH") else PROGRAM

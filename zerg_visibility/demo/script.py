@@ -1,109 +1,95 @@
-"""What the offline model says next: rules over the tools it is offered and the messages it sees."""
+"""The offline model: fixed rules over the messages that it sees, so that no network is needed."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages.ai import UsageMetadata
 
-from zerg_visibility.demo import answers
-from zerg_visibility.demo.answers import JobRead
+from zerg_visibility.testing import ScriptedChatModel
 
-START_TOOL = "start_commis"
-"""The tool with which the concierge sends commis."""
+OFFLINE_MODEL = "offline-demo"
+"""What it calls itself in records."""
 
-_PURPOSE = re.compile(r"^- (?P<name>[\w-]+): (?P<task>.+)$", re.MULTILINE)
-_REPORTED = re.compile(r"^Commis job (?P<job>\S+) \((?P<name>[^)]*)\)")
-_PATH_IN_TASK = re.compile(r"\bhash (?P<file>\S+\.\w+)")
+CHARACTERS_PER_TOKEN = 4
+"""The usual rule of thumb for English; this model has no tokenizer."""
 
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call of a tool that the model asks for."""
-
-    tool: str
-    args: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What the model says: text, calls of tools, or both."""
-
-    text: str = ""
-    calls: tuple[Call, ...] = ()
+_COMMIS = re.compile(r"^- (?P<name>[\w-]+): (?P<task>.+)$", re.MULTILINE)
+_TOOLS = re.compile(r"^Your tools: (.+)$", re.MULTILINE)
+_RESULT = re.compile(
+    r"Result from commis job (?P<job>\S+) .*\n\nExecution time: (?P<time>.+)\n\n(?P<text>[\s\S]*)"
+)
+_UNREADABLE = re.compile(r"cannot be read: (.+?)(?:, |\.$)")
+_TO_HASH = re.compile(r"\bhash (\S+\.\w+)")
+_Calls: TypeAlias = list[tuple[str, dict[str, Any]]]
+_UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
 
 
-def next_turn(messages: Sequence[BaseMessage], tools: Sequence[dict[str, Any]]) -> Turn:
-    """Decide what to say.
-
-    Args:
-        messages: The conversation so far.
-        tools: The tools on offer, as OpenAI describes functions.
-    """
-    offered = {tool["name"]: tool for tool in tools}
-    outputs = _outputs(messages)
-    if START_TOOL in offered:
-        return _plan(offered[START_TOOL]["description"])
-    if "read_commis_result" in offered:
-        return _read(outputs)
-    return _work(_task(messages), list(offered), outputs)
+def offline_model() -> BaseChatModel:
+    """Make the model that steers a demo by rules; the same messages give the same answer."""
+    return ScriptedChatModel(script=[next_message], repeat=True, model_name=OFFLINE_MODEL)
 
 
-def _plan(description: str) -> Turn:
-    calls = [
-        Call(START_TOOL, {"name": found["name"], "task": found["task"]})
-        for found in _PURPOSE.finditer(description)
+def next_message(messages: Sequence[BaseMessage]) -> AIMessage:
+    """Decide what to say, as a provider's model does: calls of tools or an answer, with usage."""
+    prompt = messages[0].text
+    task = next((message.text for message in messages if isinstance(message, HumanMessage)), "")
+    answers = [message.text for message in messages if isinstance(message, ToolMessage)]
+    if tools := _TOOLS.search(prompt):
+        said = _commis(tools[1].split(", "), task, answers)
+    else:
+        said = _concierge(_COMMIS.findall(prompt), answers)
+    text, calls = (said, []) if isinstance(said, str) else ("", said)
+    asked = [m.tool_calls for m in messages if isinstance(m, AIMessage)]
+    given = sum(len(message.text) for message in messages) + len(json.dumps(asked))
+    prompt_tokens, completion_tokens = (
+        max(1, length // CHARACTERS_PER_TOKEN) for length in (given, len(text + json.dumps(calls)))
+    )
+    return AIMessage(
+        text,
+        tool_calls=[
+            {"name": name, "args": args, "id": f"call_{len(messages)}_{number}"}
+            for number, (name, args) in enumerate(calls)
+        ],
+        usage_metadata=UsageMetadata(
+            input_tokens=prompt_tokens,
+            output_tokens=completion_tokens,
+            total_tokens=prompt_tokens + completion_tokens,
+        ),
+    )
+
+
+def _concierge(team: list[tuple[str, str]], answers: Sequence[str]) -> str | _Calls:
+    if not answers:
+        return [(name, {"task": task}) for name, task in team]
+    read = [(name, _RESULT.match(said)) for (name, _), said in zip(team, answers, strict=False)]
+    name, slowest = max(read, key=lambda one: _ms(one[1]["time"]) if one[1] else -1.0)
+    if slowest and len(answers) == len(team):
+        return [("get_commis_metrics", {"job_id": slowest["job"]})]
+    parts = [
+        f"Job {one['job']} ({name})\nExecution time: {one['time']}\n{one['text']}" if one else said
+        for (name, one), said in zip(read, answers, strict=False)
     ]
-    return Turn("I send every commis at once; none needs to wait for another.", tuple(calls))
+    if slowest:
+        shares = re.findall(r"^(?:LLM|Tools|Other).*$", answers[-1], re.MULTILINE)
+        parts.append(f"The slowest was job {slowest['job']} ({name}). {' '.join(shares)}".rstrip())
+    return "\n\n".join(parts)
 
 
-def _read(outputs: dict[str, list[ToolMessage]]) -> Turn:
-    found = [_REPORTED.match(message.text) for message in outputs.get(START_TOOL, ())]
-    names = {match["job"]: match["name"] for match in found if match}
-    if "read_commis_result" not in outputs:
-        return Turn(calls=tuple(Call("read_commis_result", {"job_id": job}) for job in names))
-    read = [JobRead.of(message.text) for message in outputs["read_commis_result"]]
-    slowest = max(read, key=lambda job: job.taken_ms)
-    if "get_commis_metrics" not in outputs:
-        return Turn(calls=(Call("get_commis_metrics", {"job_id": slowest.job}),))
-    return Turn(answers.of_concierge(read, names, slowest, outputs["get_commis_metrics"][0].text))
+def _commis(tools: list[str], task: str, answers: Sequence[str]) -> str | _Calls:
+    left = tools[len(answers) :]
+    if left == ["hash_file"]:  # of what the call before it has found
+        file = _UNREADABLE.search(answers[-1]) or _TO_HASH.search(task)
+        return [("hash_file", {"file": file[1] if file else "missing"})]
+    return [(name, {}) for name in left if name != "hash_file"] or " ".join(filter(None, answers))
 
 
-def _work(task: str, offered: list[str], outputs: dict[str, list[ToolMessage]]) -> Turn:
-    missing = [name for name in offered if name not in outputs]
-    if "disk_use_by_type" in missing:
-        # These two do not need each other's findings, so they are asked for together.
-        return Turn(calls=tuple(Call(name) for name in missing))
-    if missing == ["hash_file"]:
-        return Turn(calls=(Call("hash_file", {"file": _file_to_hash(task, outputs)}),))
-    if missing:
-        return Turn(calls=(Call(missing[0]),))
-    return Turn(answers.of_commis({name: outputs[name][-1].text for name in offered}))
-
-
-def _file_to_hash(task: str, outputs: dict[str, list[ToolMessage]]) -> str:
-    named: list[str] = json.loads(outputs["unreadable_files"][-1].text)["named"]
-    found = _PATH_IN_TASK.search(task)
-    return named[0] if named else found["file"] if found else "missing"
-
-
-def _task(messages: Sequence[BaseMessage]) -> str:
-    return next((message.text for message in messages if isinstance(message, HumanMessage)), "")
-
-
-def _outputs(messages: Sequence[BaseMessage]) -> dict[str, list[ToolMessage]]:
-    """Arrange the answers of tools by tool, in the order in which they were asked."""
-    names: dict[str, str] = {}
-    for message in messages:
-        if isinstance(message, AIMessage):
-            names.update({call["id"] or "": call["name"] for call in message.tool_calls})
-    found: dict[str, list[ToolMessage]] = {}
-    order = list(names)
-    answered = [message for message in messages if isinstance(message, ToolMessage)]
-    for message in sorted(answered, key=lambda item: order.index(item.tool_call_id)):
-        found.setdefault(names[message.tool_call_id], []).append(message)
-    return found
+def _ms(time: str) -> float:
+    """Give an execution time in milliseconds; 0 if it is unknown."""
+    parts = re.findall(r"([\d.]+)(ms|s|m|h)\b", time)
+    return sum(float(number) * _UNITS_MS[unit] for number, unit in parts)

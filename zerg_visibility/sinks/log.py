@@ -49,9 +49,7 @@ class LogSink:
         logger.handle(_log_record(logger.name, log_fields(record)))
 
     def flush(self, timeout_s: float) -> bool:  # noqa: ARG002 - the protocol's signature
-        """Flush the logger's own handlers."""
-        for handler in self._logger.handlers:
-            handler.flush()
+        """Do nothing: logging flushes its handlers itself."""
         return True
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -206,11 +207,11 @@ class StoreDirectory:
             write_new(path, data, self.modes)
 
     def remember_key(self, key: str, commis_id: str, *, on_disk: bool) -> None:
-        """Note which commis a resumable run is.
+        """Note which commis, or which root run of a concierge, a key stands for.
 
         Args:
-            key: 32 hex digits that name the run.
-            commis_id: The commis.
+            key: 32 hex digits that name a resumable run.
+            commis_id: The commis, or the concierge id.
             on_disk: Whether another process may have to find it.
 
         Raises:
@@ -223,12 +224,31 @@ class StoreDirectory:
         commis_id = self._keys.find(key, on_disk=on_disk)
         return commis_id if commis_id and self._folders.has(commis_id) else None
 
+    def concierge_of_key(self, key: str) -> str | None:
+        """Give the root run that was remembered under a key, if there is one."""
+        return self._keys.find(key, on_disk=True)
+
+    def note_trace(self, trace_id: str, name: str) -> None:
+        """Note that something belongs to a trace, so that a trace is found without a search.
+
+        Args:
+            trace_id: 32 hex digits.
+            name: The concierge id of a root run, or the id of a commis that runs without one.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        path = layout.trace_dir(self.root, trace_id) / name
+        make_folder(path.parent, self.modes)
+        with suppress(FileExistsError):
+            write_new(path, b"", self.modes)
+
     # -- inside ----------------------------------------------------------------------------------
 
     def _narrow_existing(self) -> None:
         # Once: another process of the same user may have made the folders under a wider umask.
         self._narrowed = False
-        for name in ("", layout.COMMIS, layout.CONCIERGE, layout.JOBS, layout.KEYS):
+        for name in ("", layout.COMMIS, layout.CONCIERGE, layout.JOBS, layout.KEYS, layout.TRACES):
             folder = self.root / name
             if folder.is_dir():
                 folder.chmod(folder.stat().st_mode & 0o777 & self.modes.folder)

@@ -28,6 +28,7 @@ FILE_STEM_MAX = 60
 # What an id that we made can look like; nothing else is ever joined to a path.
 _OWN_ID = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}_[a-z0-9]+(?:-[a-z0-9]+)*\Z", re.ASCII)
 _JOB_ID = re.compile(r"[1-9]\d{0,17}\Z", re.ASCII)
+_TRACE_ID = re.compile(r"[0-9a-f]{32}\Z", re.ASCII)
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 _NOT_FILE = re.compile(r"[^A-Za-z0-9_.-]+")
 
@@ -96,6 +97,17 @@ def key_file(root: Path, key: str) -> Path:
         key: 32 hex digits, a hash that we made.
     """
     return root / KEYS / key
+
+
+def trace_dir(root: Path, trace_id: str) -> Path:
+    """Give the directory that names what belongs to a trace.
+
+    Raises:
+        ValueError: It is not 32 hex digits.
+    """
+    if not _TRACE_ID.match(trace_id):
+        raise ValueError(f"not a trace id: {trace_id[:80]!r}")
+    return Path(f"{root}/{TRACES}/{trace_id}")
 
 
 def tool_output_name(number: int, tool: str) -> str:

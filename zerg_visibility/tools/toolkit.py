@@ -67,18 +67,21 @@ class ConciergeToolkit(BaseToolkit):
         store = self.store or CommisStore()
         if not callable(self.owner_id):
             _check_owner(self.owner_id)
-        return [
-            self._tool(store, "read_commis_result", arguments.ReadCommisResult, read_result),
-            self._tool(store, "read_commis_file", arguments.ReadCommisFile, read_file),
-            self._tool(store, "list_commis", arguments.ListCommis, list_recent),
-            self._tool(store, "grep_commis", arguments.GrepCommis, grep),
-            self._tool(store, "get_commis_metadata", arguments.GetCommisMetadata, read_metadata),
-            self._tool(store, "get_commis_metrics", arguments.GetCommisMetrics, read_metrics),
-        ]
+        answers: dict[type[BaseModel], Callable[..., str]] = {
+            arguments.READ_COMMIS_RESULT: read_result,
+            arguments.READ_COMMIS_FILE: read_file,
+            arguments.LIST_COMMIS: list_recent,
+            arguments.GREP_COMMIS: grep,
+            arguments.GET_COMMIS_METADATA: read_metadata,
+            arguments.GET_COMMIS_METRICS: read_metrics,
+        }
+        return [self._tool(store, schema, answer) for schema, answer in answers.items()]
 
     def _tool(
-        self, store: CommisStore, name: str, schema: type[BaseModel], answer: Callable[..., str]
+        self, store: CommisStore, schema: type[BaseModel], answer: Callable[..., str]
     ) -> BaseTool:
+        name = schema.__name__
+
         def run(config: RunnableConfig, **given: Any) -> str:
             view = ConciergeView(store, self._owner(config), self.max_bytes, self.detail)
             try:

@@ -1,7 +1,7 @@
 import pytest
 
 from zerg_visibility import CommisStore, VisibilityError
-from zerg_visibility.demo.probe import run_probe
+from zerg_visibility.doctor.probe import run_probe
 
 
 def test_the_probe_leaves_a_commis_with_all_three_records(tmp_path):

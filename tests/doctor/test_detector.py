@@ -6,13 +6,11 @@ from contextlib import contextmanager
 import blockbuster
 import pytest
 
-from zerg_visibility.cli.probing import ProbeOutcome, check_detector
-
-RECORDED = ProbeOutcome(metadata=None, records=3, lines=())
+from zerg_visibility.doctor.trial import check_detector
 
 
 def test_a_commis_is_recorded_where_blocking_calls_are_refused():
-    finding = check_detector(RECORDED)
+    finding = check_detector()
     assert (finding.state, finding.cure) == ("ok", None)
     assert "langgraph dev" in finding.summary
     assert finding.summary.endswith("recorded: 3 records.")
@@ -20,14 +18,9 @@ def test_a_commis_is_recorded_where_blocking_calls_are_refused():
 
 def test_without_a_detector_there_is_nothing_to_refuse(monkeypatch):
     monkeypatch.setitem(sys.modules, "blockbuster", None)
-    finding = check_detector(RECORDED)
+    finding = check_detector()
     assert (finding.state, finding.cure) == ("ok", None)
     assert finding.summary.startswith("Not installed")
-
-
-def test_after_a_failed_trial_the_detector_is_not_tried():
-    failed = ProbeOutcome(metadata=None, records=0, lines=(), error="E: x")
-    assert check_detector(failed).state == "warning"
 
 
 @pytest.mark.parametrize("operation", ["mkdir", "write", "replace"])
@@ -49,6 +42,6 @@ def test_a_detector_that_refuses_what_the_store_asks_for_is_a_failed_check(monke
             yield
 
     monkeypatch.setattr(blockbuster, "blockbuster_ctx", refusing)
-    finding = check_detector(RECORDED)
+    finding = check_detector()
     assert (finding.state, finding.cure) == ("failed", "langgraph dev --allow-blocking")
     assert any("RuntimeError: refused, do otherwise" in line for line in finding.details)

@@ -1,0 +1,1 @@
+"""Why metrics, log lines or durations are not what they should be: a table of checks."""
