@@ -88,7 +88,7 @@ def test_records_are_a_sequence(store, commis_id):
 @pytest.mark.parametrize("capture", [["results"], {"result", "results"}, ("result", 7)])
 def test_a_wrong_word_of_capture_is_named(capture):
     wrong = "'results'" if "results" in capture else "a int"
-    said = f"one of result, messages, tool_outputs, starts, not {wrong}"
+    said = f"one of result, messages, tool_inputs, tool_outputs, starts, not {wrong}"
     with pytest.raises(ConfigurationError, match=said):
         create_commis_node(calculator(), capture=capture)
 

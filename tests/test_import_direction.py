@@ -28,8 +28,8 @@ MAY_IMPORT = {
     "records": {"clock", "jsonable", "schema", "status"},
     "store": {"clock", "errors", "forksafe", "records", "schema", "settings", "status", "words"},
     "sinks": {"background", "diagnostics", "errors", "records", "settings", "store", "words"},
-    "read": {"clock", "commis_store", "errors", "records", "status", "store", "words"},
-    "commis_store": {"clock", "errors", "records", "settings", "status", "store"},
+    "read": {"clock", "errors", "records", "status", "store", "words"},
+    "commis_store": {"clock", "read", "records", "status", "store", "words"},
     "nowhere_store": {"clock", "commis_store", "errors", "store"},
     "arguments": {"commis_store", "errors"},
     "run_log": {"call_history", "commis_store", "forksafe", "records", "redaction", "store"},
@@ -44,8 +44,8 @@ MAY_IMPORT = {
     },
     "commis": {
         "arguments", "callbacks", "clock", "commis_store", "diagnostics", "errors", "errortext",
-        "forksafe", "records", "redaction", "run_log", "settings", "status", "store", "tools",
-        "words",
+        "forksafe", "labels", "read", "records", "redaction", "run_log", "settings", "status",
+        "store", "words",
     },
     "testing": {"clock", "records"},
     "demo": {

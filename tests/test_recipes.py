@@ -71,7 +71,10 @@ def test_the_development_server_shows_three_tiers(folder):
     for command in (metrics, log):
         line, output = command.split("\n", 1)
         assert without_numbers(run(folder, "sh", "-c", line)) == without_numbers(output)
-    assert without_numbers(python(folder, "read.py")) == "research success 0\nllm_call True think\n"
+    assert without_numbers(python(folder, "read.py")) == (
+        "research success 0 ms in models\nllm_call True think\nteam success 0 calls, 0 commis\n"
+        "concierge team success\ncommis research success\nllm_call model success\n"
+    )
     assert server.warnings("zerg_visibility") == []
 
 

@@ -27,8 +27,13 @@ if TYPE_CHECKING:
     from zerg_visibility.errors import FileNotInCommisError as FileNotInCommisError
     from zerg_visibility.errors import MetadataUnreadableError as MetadataUnreadableError
     from zerg_visibility.errors import MissingExtraError as MissingExtraError
+    from zerg_visibility.errors import RunNotFoundError as RunNotFoundError
     from zerg_visibility.errors import StoreError as StoreError
     from zerg_visibility.errors import VisibilityError as VisibilityError
+    from zerg_visibility.read.commis import Commis as Commis
+    from zerg_visibility.read.concierge import Concierge as Concierge
+    from zerg_visibility.read.trace import Span as Span
+    from zerg_visibility.read.trace import Trace as Trace
     from zerg_visibility.records.calls import LLMCallRecord as LLMCallRecord
     from zerg_visibility.records.calls import ToolCallRecord as ToolCallRecord
     from zerg_visibility.records.codec import Record as Record
@@ -46,11 +51,13 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "CONCIERGE_PROMPT": "tools.toolkit",
+    "Commis": "read.commis",
     "CommisMetadata": "store.metadata",
     "CommisNotFoundError": "errors",
     "CommisRunRecord": "records.runs",
     "CommisStore": "commis_store",
     "CommisTotals": "store.metadata",
+    "Concierge": "read.concierge",
     "ConciergeRunRecord": "records.runs",
     "ConciergeToolkit": "tools.toolkit",
     "ConfigurationError": "errors",
@@ -63,9 +70,12 @@ _HOMES = {
     "MissingExtraError": "errors",
     "OpenCallInfo": "callbacks.in_flight",
     "Record": "records.codec",
+    "RunNotFoundError": "errors",
     "Sink": "sinks.base",
+    "Span": "read.trace",
     "StoreError": "errors",
     "ToolCallRecord": "records.calls",
+    "Trace": "read.trace",
     "VisibilityCallbackHandler": "callbacks.handler",
     "VisibilityError": "errors",
     "configure_logging": "sinks.logfile",

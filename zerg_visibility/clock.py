@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 # Of the years that a timestamp can hold.
-_FIRST_US = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
-_LAST_US = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+_FIRST_US = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LAST_US = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 # The text of a whole second is the same for every event within it, and making it is what costs.
 _second_text: tuple[int, str] = (-1, "")
@@ -87,7 +88,7 @@ def parse_us(text: str) -> int:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    us = (moment - _EPOCH) // timedelta(microseconds=1)
+    us = (moment - _EPOCH) // _MICROSECOND
     if not _FIRST_US <= us <= _LAST_US:
         raise ValueError(f"{text} has no form in UTC")
     return us
@@ -96,3 +97,12 @@ def parse_us(text: str) -> int:
 def format_for_name(us: int) -> str:
     """Write microseconds since 1970 as the UTC prefix of a commis id: 2025-12-15T04-08-08."""
     return (_EPOCH + timedelta(microseconds=us)).strftime("%Y-%m-%dT%H-%M-%S")
+
+
+def moment_in_name(own_id: str) -> int | None:
+    """Read the prefix of a commis id or concierge id as microseconds since 1970, if it is one."""
+    day, _, clock = own_id[:19].partition("T")
+    try:
+        return parse_us(f"{day}T{clock.replace('-', ':')}")
+    except ValueError:
+        return None

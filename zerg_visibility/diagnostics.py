@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from zerg_visibility.errortext import error_text
@@ -50,6 +52,14 @@ class Diagnostics(ForkSafe):
     def dropped_records(self) -> int:
         """How many records were lost to those failures."""
         return self._dropped
+
+    @contextmanager
+    def guard(self, doing: str) -> Iterator[None]:
+        """Note what fails in a `with` block, and go on behind it."""
+        try:
+            yield
+        except Exception as error:
+            self.note(doing, error)
 
     def note(
         self, doing: str, error: BaseException, *, dropped: int = 0, withheld: bool = False

@@ -5,6 +5,7 @@ VisibilityError
 │   └── MissingExtraError       an optional dependency is not installed
 └── StoreError                  something asked of the store is not to be had
     ├── CommisNotFoundError     no commis under that job id or commis id
+    ├── RunNotFoundError        no run of a concierge, or no trace, under that id
     ├── FileNotInCommisError    no readable file of that name in the commis's directory
     └── MetadataUnreadableError metadata.json is there, but is not what we wrote
 
@@ -40,6 +41,10 @@ class StoreError(VisibilityError):
 
 class CommisNotFoundError(StoreError, LookupError):
     """No commis is stored under that job id or commis id."""
+
+
+class RunNotFoundError(StoreError, LookupError):
+    """No run of a concierge, or no trace, is stored under that id."""
 
 
 class FileNotInCommisError(StoreError, FileNotFoundError):

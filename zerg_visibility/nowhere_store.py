@@ -64,7 +64,7 @@ class NowhereStore(CommisStore):
         number = next(self._numbers)
         for suffix in itertools.count(1):
             commis_id = wanted if suffix == 1 else f"{wanted}-{suffix}"
-            mine = CommisMetadata(commis_id=commis_id, job_id=number)
+            mine = CommisMetadata(commis_id=commis_id, job_id=number, segments=0)
             # One step, so that two threads never get one name.
             if self._known.setdefault(commis_id, mine) is mine:
                 break
@@ -85,7 +85,7 @@ class NowhereStore(CommisStore):
         """Give a file of which nothing is kept."""
         return _NoFile(path, self.modes)
 
-    def write_file(self, path: Path, data: bytes) -> None:
+    def write_file(self, path: Path | str, data: bytes) -> None:
         """Keep nothing."""
 
     def note_trace(self, trace_id: str, name: str) -> None:

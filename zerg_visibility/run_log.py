@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,7 @@ from zerg_visibility.redaction import Redact
 from zerg_visibility.store import layout
 from zerg_visibility.store.appending import AppendFile
 from zerg_visibility.store.metadata import CommisTotals, RunningTotals
-from zerg_visibility.store.outputs import OutputNumbers
-
-MAX_REPLAYED_REMEMBERED = 4096
-"""Latest records of an earlier segment that are recognised; those in flight when it was read."""
+from zerg_visibility.store.outputs import highest_output
 
 
 class RunLog(ForkSafe):
@@ -36,57 +34,55 @@ class RunLog(ForkSafe):
         super().__init__()
         self.redact = redact
         self.dropped = 0
-        self.reopen: Callable[[], None] | None = None
-        """Called before a record is written while there is no folder yet; may call `open`."""
+        self.stores_starts = True
+        """Whether started.jsonl tells what has begun."""
+        self.stores_inputs = True
+        """Whether it tells what tools were asked, too."""
+        self.stores_outputs = False
+        """Whether the answers of tools are kept."""
         self._store = store
         self._metrics: AppendFile | None = None
         self._started: AppendFile | None = None
         self._folder: Path | None = None
-        self.output_numbers: OutputNumbers | None = None
-        """Numbers for tool outputs; None if they are not stored, or there is no directory yet."""
+        self._output_numbers = itertools.count(1)
         self._totals = RunningTotals()
         self.history = CallHistory()
         """How often calls were made before."""
         self._had_success = False
-        self._replayed: frozenset[str | None] = frozenset()
 
-    def open(
-        self, folder: Path, *, starts: bool = False, outputs: OutputNumbers | None = None
-    ) -> None:
-        """Say in which folder to write; before that, records count as dropped.
+    def open(self, folder: Path) -> None:
+        """Say in which folder to write, whether or not it is there yet.
 
         Args:
             folder: The commis's or concierge's directory.
-            starts: Whether to note in started.jsonl that a call has begun.
-            outputs: Numbers for what tools answered; None if it is not to be stored.
         """
-        if starts:
-            self._started = self._store.append_file(folder / layout.STARTED)
         self._folder = folder
-        self.output_numbers = outputs
+        self._started = self._store.append_file(folder / layout.STARTED)
         self._metrics = self._store.append_file(folder / layout.METRICS)
 
-    def replay(self, records: Sequence[Record]) -> None:
-        """Take in what an earlier segment wrote, so that totals and phases go on from there."""
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a folder to write in."""
+        return self._metrics is not None
+
+    def make_folder(self) -> None:
+        """Called while there is no folder, before a record is written; may call `open`."""
+
+    def replay(self, records: Iterable[Record]) -> None:
+        """Begin again with the records that the files hold, written by whomever; locked inside."""
         with self._lock:
+            self._totals, self.history, self._had_success = RunningTotals(), CallHistory(), False
             for record in records:
                 self._take(record)
-            self._replayed = frozenset(
-                record.span_id for record in records[-MAX_REPLAYED_REMEMBERED:]
-            )
-
-    def replay_late(self, record: Record) -> None:
-        """Take in what an earlier segment wrote after it had ended, unless `replay` saw it."""
-        with self._lock:
-            if record.span_id not in self._replayed:
-                self._take(record)
+            if self._folder is not None:
+                highest = highest_output(self._folder / layout.TOOL_CALLS)
+                self._output_numbers = itertools.count(highest + 1)
 
     @property
     def totals(self) -> CommisTotals:
         """The sums over all records so far, written or not.
 
-        Takes no lock, since who asks holds one: in ours, the garbage collector may end a stream
-        that waits for that. What is half added up is saved once more when it is there.
+        Takes no lock. What is half added up is saved once more when it is there.
         """
         return self._totals.snapshot()
 
@@ -99,7 +95,7 @@ class RunLog(ForkSafe):
         Raises:
             OSError: It could not be written.
         """
-        if self._started is not None:
+        if self._started is not None and self.stores_starts:
             self._started.append(flat_line(line))
 
     def add(self, record: AnyRecord) -> None:
@@ -108,16 +104,16 @@ class RunLog(ForkSafe):
         Raises:
             OSError: It could not be written; it is counted as dropped.
         """
-        if not isinstance(record, ConciergeRunRecord):
-            with self._lock:
-                self._take(record)
+        if self._metrics is None:
+            self.make_folder()
         try:
-            reopen = self.reopen  # another thread may take it away once it is done
-            if self._metrics is None and reopen is not None:
-                reopen()
-            if self._metrics is None:
-                raise FileNotFoundError("the directory of this commis could not be created")
-            self._metrics.append(flat_line(record.to_dict()))
+            # In one lock, so that whoever reads the file again counts each record once.
+            with self._lock:
+                if not isinstance(record, ConciergeRunRecord):
+                    self._take(record)
+                if self._metrics is None:
+                    raise FileNotFoundError("the directory of this commis could not be created")
+                self._metrics.append(flat_line(record.to_dict()))
         except BaseException:
             self.count_dropped()
             raise
@@ -126,11 +122,6 @@ class RunLog(ForkSafe):
         """Count records that were lost, some before there was one to write."""
         with self._lock:
             self.dropped += count
-
-    @property
-    def stores_outputs(self) -> bool:
-        """Whether tool outputs are kept, and there is a directory for them."""
-        return self.output_numbers is not None
 
     def store_output(self, tool: str, text: str) -> tuple[str, int] | None:
         """Store what a tool answered, numbered in order of completion.
@@ -142,14 +133,13 @@ class RunLog(ForkSafe):
         Raises:
             OSError: It could not be written.
         """
-        numbers = self.output_numbers
-        if numbers is None or self._folder is None:
+        if not self.stores_outputs or self._folder is None:
             return None
         data = text.encode("utf-8", "replace")
         while True:
-            name = layout.tool_output_name(numbers.draw(), tool)
+            name = layout.tool_output_name(next(self._output_numbers), tool)
             try:
-                self._store.write_file(self._folder / name, data)
+                self._store.write_file(f"{self._folder}/{name}", data)
             except FileExistsError:
                 continue
             return name, len(data)

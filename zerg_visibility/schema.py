@@ -62,7 +62,7 @@ def checked_fields(cls: type[Any], data: Mapping[str, Any]) -> dict[str, Any]:
         if name not in data:
             continue
         value = data[name]
-        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        if type(value) not in kinds:  # exactly, since True is an int as well
             raise TypeError(f"{name} has the type {type(value).__name__}")
         values[name] = value
     return values

@@ -29,6 +29,11 @@ def duration(ms: int) -> str:
     return f"{minutes // 60}h {minutes % 60}m"
 
 
+def length(us: int) -> str:
+    """Write how long something took: `<1ms`, which is not nothing, `98ms`, `1.2s`."""
+    return "<1ms" if 0 < us < 1000 else duration(us // 1000)
+
+
 def size(count: int) -> str:
     """Write a number of bytes as `812 bytes`, `3.4 kB` or `1.2 MB` (powers of 1000)."""
     if count < 1000:

@@ -288,18 +288,19 @@ def test_a_commis_that_may_not_be_read_is_one_finding(store, make, name):
     assert states["dropped"] == "ok"  # it is the last one
 
 
-def test_calls_outside_of_any_commis_are_told(store, make):
+def test_runs_without_any_commis_are_told(store, make):
+    assert is_fine(check_outside(store))
     store.write_file(
         store.root / "concierge" / "2025-12-15T04-08-08_01234567" / "metrics.jsonl", b""
     )
     finding = check_outside(store)
     assert finding.state == "warning"
-    assert f"{store.root}/concierge/*/metrics.jsonl" in finding.details[0]
+    assert f"zerg-visibility list --runs --root {store.root}" in finding.details[0]
     assert "create_commis_node" in (finding.cure or "")
     make()
     finding = check_outside(store)
     assert is_fine(finding)
-    assert f"of 1 run, are in {store.root}/concierge/*/metrics.jsonl" in finding.summary
+    assert finding.summary.startswith("1 concierge run: zerg-visibility list --runs")
 
 
 def test_the_log_of_a_demo_is_found_below_the_root(store, make):

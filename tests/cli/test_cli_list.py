@@ -98,16 +98,16 @@ def test_an_empty_store_gets_a_sentence_that_names_this_store(store, tmp_path):
     assert done.stdout.endswith(f" --root '{tmp_path / 'two words'}'\n")
 
 
-def test_a_store_with_calls_outside_of_any_commis_says_where_they_are(store):
+def test_a_store_with_runs_and_no_commis_says_how_to_see_them(store):
     for number in range(2):
         name = f"2025-12-15T04-08-08_0123456{number}"
         store.write_file(store.root / "concierge" / name / "metrics.jsonl", b"")
     done = CliRunner().invoke(cli, ["list", "--root", str(store.root)])
     assert done.exit_code == 0
-    assert "2 runs outside of any" in done.stdout
-    assert f"{store.root}/concierge/*/metrics.jsonl" in done.stdout
-    assert "create_commis_node" in done.stdout
-    assert "zerg-visibility demo" not in done.stdout
+    assert done.stdout == (
+        f"No commis in {store.root} yet; 2 concierge runs: "
+        f"zerg-visibility list --runs --root {store.root}\n"
+    )
 
 
 def test_json_is_one_array_of_what_metadata_json_says(store, make):

@@ -11,6 +11,9 @@ from tests.cli.samples import SECOND, append, bound_zerg, llm, run, start, tool
 from tests.cli.terminal import in_terminal
 from zerg_visibility.cli.main import cli
 from zerg_visibility.clock import format_us
+from zerg_visibility.records.started import CallStarted
+from zerg_visibility.store.metadata import DescendantTotals
+from zerg_visibility.store.runs import SegmentRun
 
 HOUR = 3600 * SECOND
 
@@ -40,6 +43,11 @@ def test_the_head_says_who_and_how_long(store, make):
     assert row(text, "task") == "task       Back up [red]the shop[/red]"
     assert row(text, "time") == "time       1.2s"
     assert str(store.folder(made.commis_id)) + "/" in text.splitlines()
+
+
+def test_labels_are_shown(store, make):
+    make(labels={"variant": "b", "x": "\x1b[31m"})
+    assert row(shown(store), "labels") == "labels     variant=b, x= [31m"
 
 
 def test_it_is_found_by_commis_id_too(store, make):
@@ -148,6 +156,40 @@ def test_a_call_cut_off_before_a_wait_does_not_run_through_it(store, make):
     assert row(text, "ask_human").split()[-2:] == ["?", "stopped"]
 
 
+def test_a_call_that_stopped_ends_with_the_segment_that_it_began_in(store, make):
+    t = make.begun_us
+    make(
+        records=lambda t: [llm(t, 1000), llm(t + 8 * SECOND, 2000, phase="synthesis")],
+        starts=lambda t: [start(t + SECOND, "tool_call", "ask_human")],
+        segments=2,
+        duration_ms=6000,
+        runs=(
+            SegmentRun(span_id="1" * 16, start_ts=format_us(t), end_ts=format_us(t + 4 * SECOND),
+                       status="interrupted"),
+            SegmentRun(span_id="2" * 16, start_ts=format_us(t + 8 * SECOND),
+                       end_ts=format_us(t + 10 * SECOND), status="success"),
+        ),
+    )  # fmt: skip
+    text = shown(store)
+    line = row(text, "ask_human")
+    assert line.split()[-2:] == ["3.0s", "stopped"]
+    assert bar(line)[1] == pytest.approx(3 * bar(row(text, "gpt-5-mini initial"))[1], abs=3)
+
+
+def test_a_child_that_runs_is_a_row(store, make, alive):
+    make(
+        starts=lambda t: [
+            CallStarted(event="commis_run", name="checker", span_id="a" * 16, start_us=t,
+                        commis_id="2025-12-15T04-08-08_x", job_id=7)
+        ],
+        **alive,
+    )  # fmt: skip
+    text = shown(store)
+    assert row(text, "checker job 7").endswith("open")
+    assert row(text, "child jobs") == "child jobs #7 checker (running)"
+    assert "without an end" not in text
+
+
 def test_one_that_asked_a_human_waits_and_is_not_in_flight(store, make):
     make(
         records=lambda t: [llm(t, 1000)],
@@ -225,6 +267,9 @@ def test_child_jobs_are_named_and_added_up(store, make):
             run(t + SECOND, 900, name="checker", job_id=1, commis_id=child.commis_id),
         ]
     )
+    assert row(shown(store, "2"), "child jobs") == "child jobs #1 checker"
+    below = DescendantTotals(jobs=1, llm_calls=1, tool_calls=1, total_tokens=1234)
+    store.save_metadata(replace(make.last, descendants=below))
     assert row(shown(store, "2"), "child jobs") == (
         "child jobs #1 checker; with them 2,468 tokens, 2 LLM calls, 1 tool call"
     )
@@ -339,10 +384,9 @@ def test_json_has_metadata_records_and_times(store, make):
     }  # fmt: skip
     # It has ended, and so has whatever it did not say the end of.
     assert (document["in_flight"], document["waiting"]) == ([], [])
-    assert document["descendants"] == {
-        "jobs": 0, "llm_calls": 0, "tool_calls": 0, "total_tokens": 0, "complete": True,
-    }  # fmt: skip
+    assert [call["name"] for call in document["stopped"]] == ["other"]
     assert (document["unreadable_lines"], document["torn_last_line"]) == (0, False)
+    assert document["newer_lines"] == 0
     assert document["folder"] == str(store.folder(made.commis_id))
     assert document["files"] == ["metadata.json", "metrics.jsonl", "started.jsonl"]
 

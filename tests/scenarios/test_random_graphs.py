@@ -9,7 +9,7 @@ import asyncio
 import random
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -30,7 +30,7 @@ from zerg_visibility import (
     create_commis_tool,
 )
 from zerg_visibility.clock import parse_us
-from zerg_visibility.store.metadata import RunningTotals
+from zerg_visibility.store.metadata import DescendantTotals, RunningTotals
 
 ASK = {"messages": [HumanMessage("Calculate 7*6")]}
 SEEDS = range(20)
@@ -177,6 +177,18 @@ def test_what_holds_for_every_graph(seed, is_async, tmp_path):
         check(one, story, records)
 
 
+def check_descendants(one: CommisMetadata, store: CommisStore) -> None:
+    """Each commis below counts once, however often it was tried again or resumed."""
+    every = by_job(store)
+    below = [child for child in every if child.parent_commis_id == one.commis_id]
+    for child in below:
+        below += [other for other in every if other.parent_commis_id == child.commis_id]
+    expected = DescendantTotals.sum_of(
+        DescendantTotals.of(replace(child, descendants=None)) for child in below
+    )
+    assert one.descendants == (expected if below else None)
+
+
 def check(one: CommisMetadata, story: Story, records: list[dict[str, Any]]) -> None:
     """What holds for every commis."""
     assert one.status in {"success", "failed", "cancelled", "interrupted"}
@@ -189,6 +201,7 @@ def check(one: CommisMetadata, story: Story, records: list[dict[str, Any]]) -> N
         totals.add(record)
     assert one.totals == totals.snapshot()
     assert one.totals.llm_calls == sum(record.event == "llm_call" for record in calls)
+    check_descendants(one, story.store)
 
     # No record of another commis: each model is named for the node of its commis.
     models = {record.requested_model for record in calls if record.event == "llm_call"}
@@ -214,7 +227,10 @@ def check(one: CommisMetadata, story: Story, records: list[dict[str, Any]]) -> N
     folder = story.store.folder(one.commis_id)
     path = folder / "started.jsonl"
     data = path.read_bytes() if path.exists() else b""
-    started = [orjson.loads(line) for line in data.splitlines()]
+    every = [orjson.loads(line) for line in data.splitlines()]
+    started = [line for line in every if line["event"] != "commis_run"]
+    below = {line["span_id"] for line in every if line["event"] == "commis_run"}
+    assert below == {run.span_id for run in own.items if run.event == "commis_run"}
     ended = {record.span_id for record in calls}
     open_calls = [line["name"] for line in started if line["span_id"] not in ended]
     assert set(open_calls) <= {"ask_human", "delegate"}

@@ -3,16 +3,15 @@ from pathlib import Path
 
 import pytest
 
-from zerg_visibility import LLMCallRecord, ToolCallRecord
+from zerg_visibility import ConciergeRunRecord, LLMCallRecord, ToolCallRecord
 from zerg_visibility.records.codec import json_line
 from zerg_visibility.records.started import CallStarted
-from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.store.reading import (
     LinesRead,
-    open_calls,
     read_or_say,
     read_records,
     read_starts,
+    without_root_runs,
 )
 
 LLM = LLMCallRecord(start_us=0, end_us=1000, model="m", span_id="a" * 16)
@@ -74,35 +73,15 @@ def test_a_file_that_cannot_be_read_reads_as_empty_with_the_reason():
     assert (read.items, read.remark) == ((), "mem cannot be read (Input/output error).")
 
 
-@pytest.mark.parametrize(
-    ("status", "expected"),
-    [
-        (None, {"in_flight": ["early", "late"]}),
-        ("running", {"in_flight": ["late"], "stopped": ["early"]}),
-        ("lost", {"in_flight": ["late"], "stopped": ["early"]}),
-        ("interrupted", {"waiting": ["late"], "stopped": ["early"]}),
-        *((status, {"stopped": ["early", "late"]}) for status in ("success", "failed", "timeout")),
-    ],
-)
-def test_what_a_call_without_a_record_is_doing(tmp_path, status, expected):
-    path = tmp_path / "started.jsonl"
-    begun = [
-        CallStarted(event="llm_call", name="m", span_id=LLM.span_id or "", start_us=0),
-        CallStarted(event="tool_call", name="early", span_id="c" * 16, start_us=5_000_000),
-        CallStarted(event="tool_call", name="late", span_id="d" * 16, start_us=7_000_000),
-    ]
-    path.write_bytes(b"".join(json_line(start.to_dict()) for start in begun))
-    starts = read_starts(path)
-    assert starts.items == tuple(begun)
-    metadata = status and CommisMetadata(
-        commis_id="2025-12-15T04-08-08_x",
-        status=status,
-        started_at="1970-01-01T00:00:00.000000Z",
-        segment_started_at="1970-01-01T00:00:06.000000Z",
-    )
-    found = open_calls(starts.items, (LLM, TOOL), metadata)
-    names = {
-        kind: [start.name for start in getattr(found, kind)]
-        for kind in ("in_flight", "waiting", "stopped")
-    }
-    assert {kind: calls for kind, calls in names.items() if calls} == expected
+def test_the_run_of_a_concierge_is_a_record_like_others(tmp_path):
+    run = ConciergeRunRecord(start_us=0, end_us=5, name="team", status="failed")
+    (tmp_path / "metrics.jsonl").write_bytes(LINES + json_line(run.to_dict()))
+    read = read_records(tmp_path / "metrics.jsonl")
+    assert read.items == (LLM, TOOL, run)
+    assert without_root_runs(read).items == (LLM, TOOL)
+
+
+def test_started_lines_are_read(tmp_path):
+    begun = CallStarted(event="tool_call", name="early", span_id="c" * 16, start_us=5_000_000)
+    (tmp_path / "started.jsonl").write_bytes(json_line(begun.to_dict()))
+    assert read_starts(tmp_path / "started.jsonl").items == (begun,)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,11 +9,12 @@ from langgraph.graph import START, MessagesState, StateGraph
 
 from tests.scripted import asks, asks_all, calculator, commis_agent, run, says
 from tests.tools.conftest import GONE, Desk, Made
-from tests.tools.samples import THE_USUAL, llm, tool
+from tests.tools.samples import llm
 from zerg_visibility import VisibilityCallbackHandler, create_commis_node, create_commis_tool
-from zerg_visibility.read import children
+from zerg_visibility.clock import SYSTEM_CLOCK, format_us
 from zerg_visibility.records.runs import CommisRunRecord
-from zerg_visibility.store.metadata import CommisTotals
+from zerg_visibility.records.started import CallStarted
+from zerg_visibility.store.metadata import DescendantTotals
 
 
 def ran(made: Made, status: str = "success", name: str = "research") -> CommisRunRecord:
@@ -22,10 +22,6 @@ def ran(made: Made, status: str = "success", name: str = "research") -> CommisRu
         start_us=1, end_us=2, name=name, job_id=made.job_id, commis_id=made.commis_id,
         status=status,
     )  # fmt: skip
-
-
-def used(tokens: int) -> CommisTotals:
-    return CommisTotals(llm_calls=2, tool_calls=1, total_tokens=tokens)
 
 
 def said_of(desk: Desk, made: Made, **toolkit) -> list[str]:
@@ -60,71 +56,48 @@ def desk_commis(desk: Desk, job_id: int) -> Made:
     return Made(commis_id, job_id, desk.store.folder(commis_id), 0)
 
 
-def test_those_below_children_count_and_each_counts_once(desk: Desk):
-    inner = desk.commis(name="inner", totals=used(100), duration_ms=1)
-    middle = desk.commis(
-        name="middle", status="failed", totals=used(1000), duration_ms=1,
-        records=(ran(inner, "interrupted"), ran(inner)),
+def test_sums_over_all_below_are_those_that_its_metadata_has(desk: Desk):
+    inner, middle = desk.commis(name="inner"), desk.commis(name="middle", status="failed")
+    outer = desk.commis(
+        # The middle one started the inner one, which ran twice; it is counted as one job.
+        records=(llm(0, 5, total_tokens=10_000), ran(middle, "failed", "middle"),
+                 ran(inner, "interrupted", "inner"), ran(inner, name="inner")),
+        descendants=DescendantTotals(jobs=3, llm_calls=4, tool_calls=2, total_tokens=1100),
     )  # fmt: skip
-    outer = desk.commis(records=(llm(0, 5, total_tokens=10_000), ran(middle), ran(inner)))
     assert said_of(desk, outer) == [
-        "With its 2 child jobs (#2 middle (failed), #1 inner): "
+        "With its 3 child jobs (#2 middle (failed), #1 inner and 1 more): "
         "11,100 tokens, 5 LLM calls, 2 tool calls."
     ]
 
 
-def test_runs_that_name_each_other_end(desk: Desk):
-    one = desk.commis(totals=used(10))
-    other = desk.commis(totals=used(100), records=(ran(one),))
-    file = desk.store.append_file(one.folder / "metrics.jsonl")
-    for made in (other, one):
-        file.append(b'{"event":"commis_run","commis_id":"%s","start_ts":"2025-12-15T04:08:08Z",'
-                    b'"end_ts":"2025-12-15T04:08:08Z"}\n' % made.commis_id.encode())  # fmt: skip
-    file.close()
-    assert said_of(desk, one) == [
-        "With its 1 child job (#2 commis): 100 tokens, 2 LLM calls, 1 tool call."
-    ]
+def test_without_sums_nothing_is_said_of_them(desk: Desk):
+    outer = desk.commis(records=(ran(desk.commis()), llm(0, 5, total_tokens=10_000)))
+    assert said_of(desk, outer) == ["It started 1 child job (#1 research)."]
 
 
-@pytest.mark.parametrize("standing", [{"status": "running"}, GONE], ids=["running", "lost"])
-def test_a_child_that_has_not_ended_is_added_up(desk: Desk, standing):
-    child = desk.commis(name="child", records=THE_USUAL, **standing)
-    outer = desk.commis(records=(tool(0, 5), ran(child, "interrupted")), duration_ms=5)
-    status = desk.store.metadata(child.commis_id).status
-    assert said_of(desk, outer) == [
-        f"With its 1 child job (#1 child ({status})): 12,345 tokens, 2 LLM calls, 4 tool calls."
-    ]
+@pytest.mark.parametrize(("standing", "word"), [({"status": "running"}, "running"), (GONE, "lost")])
+def test_a_child_that_has_not_ended_is_named(desk: Desk, standing, word):
+    child = desk.commis()
+    begun = CallStarted(
+        event="commis_run", name="child", span_id="a" * 16, start_us=SYSTEM_CLOCK.wall_us(),
+        job_id=child.job_id, commis_id=child.commis_id,
+    )  # fmt: skip
+    outer = desk.commis(starts=(begun,), **{**standing, "started_at": format_us(begun.start_us)})
+    assert said_of(desk, outer) == [f"It started 1 child job (#1 child ({word}))."]
 
 
-def test_a_child_that_is_gone_makes_the_sum_a_least(desk: Desk):
-    gone, child = desk.commis(totals=used(10)), desk.commis(totals=used(100))
-    outer = desk.commis(records=(ran(gone), ran(child)), duration_ms=5)
-    shutil.rmtree(gone.folder)
-    assert said_of(desk, outer) == [
-        "With its 1 child job (#2 commis): at least 100 tokens, 2 LLM calls, 1 tool call."
-    ]
-
-
-def test_somebody_elses_child_is_not_told_of(desk: Desk):
-    theirs, own = desk.commis(owner_id="eve", totals=used(10)), desk.commis(totals=used(100))
-    outer = desk.commis(records=(ran(theirs), ran(own)), duration_ms=5)
-    assert said_of(desk, outer) == [
-        "With its 1 child job (#2 commis): 100 tokens, 2 LLM calls, 1 tool call."
-    ]
-
-
-def test_hundreds_of_children_stay_bounded(desk: Desk, monkeypatch):
-    monkeypatch.setattr(children, "MAX_READ", 8)
-    made = [desk.commis(name="n" * 500, totals=used(10)) for _ in range(10)]
-    outer = desk.commis(records=tuple(ran(child) for child in made), duration_ms=5)
+def test_hundreds_of_children_stay_bounded(desk: Desk):
+    made = [desk.commis() for _ in range(10)]
+    outer = desk.commis(records=tuple(ran(child, name="n" * 500) for child in made))
     name = "n" * 29 + "…"
     assert said_of(desk, outer) == [
-        f"With its 8 child jobs ({', '.join(f'#{job} {name}' for job in range(1, 4))} and 5 more): "
-        "at least 80 tokens, 16 LLM calls, 8 tool calls."
+        "It started 10 child jobs "
+        f"({', '.join(f'#{job} {name}' for job in range(1, 4))} and 7 more)."
     ]
 
 
 def test_an_id_that_leads_out_of_the_store_is_not_followed(desk: Desk, tmp_path: Path):
     (tmp_path / "outside").mkdir()
-    outer = desk.commis(records=(CommisRunRecord(start_us=1, end_us=2, commis_id="../../outside"),))
-    assert said_of(desk, outer) == []
+    evil = CommisRunRecord(start_us=1, end_us=2, name="x\nEvil: y", commis_id="../../outside")
+    outer = desk.commis(records=(evil,))
+    assert said_of(desk, outer) == ["It started 1 child job (x Evil: y)."]

@@ -5,10 +5,9 @@ import os
 import tracemalloc
 
 import pytest
-from langchain_core.tools import ToolException
 
 from tests.tools.conftest import Desk
-from zerg_visibility.tools.excerpt import excerpt
+from zerg_visibility.read.excerpt import NoSuchLineError, excerpt
 
 FILES = "Files: metadata.json, result.txt, tool_calls/001_ls.txt."
 
@@ -228,7 +227,7 @@ class TestExcerpt:
 
     def test_an_unfinished_last_line_is_a_line(self):
         assert self.shown(b"a\nb", start_line=2) == "b"
-        with pytest.raises(ToolException, match="the file has 2 lines"):
+        with pytest.raises(NoSuchLineError, match="the file has 2 lines"):
             self.shown(b"a\nb", start_line=3)
 
     @pytest.mark.parametrize(("asked", "ends"), [({}, True), ({"max_lines": 1}, False)])

@@ -57,7 +57,7 @@ class ConciergeFiles(ForkSafe):
         run_log = RunLog(self._store, self._redact)
         if root.concierge_id is not None:
             folder = layout.concierge_dir(self._store.root, root.concierge_id)
-            run_log.open(folder, starts=True)
+            run_log.open(folder)
         with self._lock:
             # Others find it only now that it can be written to.
             if root.run_log is not None:

@@ -218,23 +218,25 @@ class Watcher(Protocol):
 
 
 class ActiveSegment:
-    """One segment of a commis, as the callback handler sees it.
+    """One segment of a commis while it is at work, and for late calls after that.
 
     Args:
-        commis_id: The commis; None if not even a name could be given to it.
-        attempt: 1, or more if the commis was started again after a failure.
+        commis_id: The commis.
+        name: What it is called.
         span_id: 16 hex digits of this segment's span.
+        parent_span_id: The span that started it.
         root: The root run that it belongs to.
+        outer: The segment of another commis that started it; None if the concierge did.
         run_log: Where records of its calls go.
         owner: The one that writes them; others may watch too, but must not write them twice.
-        name: What the commis is called.
-        parent_span_id: 16 hex digits of what it was started in.
+        execution: Stands for the execution of a task that it is part of; None on its own.
     """
 
     __slots__ = (
         "attempt",
         "commis_id",
         "ended",
+        "execution",
         "failures",
         "inner_error",
         "interrupted",
@@ -242,6 +244,7 @@ class ActiveSegment:
         "name",
         "on_late_record",
         "open_calls",
+        "outer",
         "output",
         "owner",
         "parent_span_id",
@@ -257,14 +260,15 @@ class ActiveSegment:
     def __init__(
         self,
         *,
-        commis_id: str | None,
-        attempt: int,
+        commis_id: str,
+        name: str,
         span_id: str,
+        parent_span_id: str | None,
         root: RootRun,
+        outer: ActiveSegment | None,
         run_log: RunLog,
         owner: Watcher,
-        name: str,
-        parent_span_id: str | None,
+        execution: object = None,
     ) -> None:
         self.commis_id = commis_id
         self.name = name
@@ -272,12 +276,15 @@ class ActiveSegment:
         """Its number, if it has one."""
         self.start_us = 0
         """When the segment started, in microseconds since 1970."""
-        self.parent_span_id = parent_span_id
-        self.attempt = attempt
+        self.attempt = 1
+        """More if the commis was started again after a failure."""
         self.span_id = span_id
+        self.parent_span_id = parent_span_id
         self.root = root
+        self.outer = outer
         self.run_log = run_log
         self.owner = owner
+        self.execution = execution
         self.run_id: RunId | None = None
         """LangChain's id of the commis's own graph run, once it has started."""
         self.output: Any = None
@@ -296,3 +303,9 @@ class ActiveSegment:
         self.watchers: dict[Watcher, RootRun] = {}
         """Others that see its events too, and the root run that it is part of for them."""
         self.open_calls: set[OpenCall] = set()
+
+    def let_go(self) -> None:
+        """Drop what its graph left behind: an ended run is remembered for a while."""
+        self.output = self.inner_error = self.execution = None
+        self.questions = ()
+        self.failures.clear()

@@ -28,7 +28,6 @@ from zerg_visibility.labels import Labels, labels_of_run, merged_labels
 from zerg_visibility.records.runs import CommisRunRecord
 from zerg_visibility.records.started import started
 from zerg_visibility.redaction import Redact
-from zerg_visibility.run_log import RunLog
 
 MAX_OPEN_RUNS = 50_000
 """Runs that are open at once; beyond it, the oldest is taken for one whose end was not reported."""
@@ -329,24 +328,22 @@ class Tracker(ForkSafe):
         labels = merged_labels(own, self._labels)
         return RootRun(run_id, start_us, start_ns, metadata, outside, labels)
 
-    def end_commis(
-        self, commis: ActiveSegment, reason: str, record: CommisRunRecord, outer: RunLog | None
-    ) -> None:
+    def end_commis(self, commis: ActiveSegment, reason: str, record: CommisRunRecord) -> None:
         """Close what a commis left open, and record its segment.
 
         Args:
             commis: The segment that ended.
             reason: Why calls that are still open stopped: "cancelled" or "timeout".
             record: The segment as a record.
-            outer: The run_log of the commis that started it; None if the concierge did.
         """
         survived = record.status in {"success", "interrupted"}
         for call in list(commis.open_calls):
             # A node that was cancelled without ending its commis had run into its own time limit.
             self.close_call(call, "timeout" if call.cut and survived else reason)
-        if outer is None and commis.root.concierge_id is not None:
-            outer = self._concierges.run_log(commis.root)
-        self._builder.emit(record, outer)
+        around = None if commis.outer is None else commis.outer.run_log
+        if around is None and commis.root.concierge_id is not None:
+            around = self._concierges.run_log(commis.root)
+        self._builder.emit(record, around)
         for other in list(commis.watchers):
             other.note_commis(record)
         if commis.root.ended:

@@ -1,15 +1,15 @@
-"""`zerg-visibility list`: the latest commis, newest first."""
+"""`zerg-visibility list`: the latest commis, or runs of concierges, newest first."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 import click
 
-from zerg_visibility.cli.options import at_root, json_option, open_store, root_option
+from zerg_visibility.cli.options import json_option, open_store, root_option
 from zerg_visibility.cli.output import (
     age,
     clean,
@@ -19,19 +19,24 @@ from zerg_visibility.cli.output import (
     style_of,
     write_json,
 )
-from zerg_visibility.cli.outside import count_runs_outside, metrics_outside
 from zerg_visibility.clock import SYSTEM_CLOCK
 from zerg_visibility.commis_store import CommisStore
-from zerg_visibility.read.commis import at_work_ms, up_to_date
+from zerg_visibility.read.commis import Commis
+from zerg_visibility.read.concierge import Concierge
+from zerg_visibility.settings import at_root
 from zerg_visibility.status import STATUSES
-from zerg_visibility.store.metadata import CommisMetadata, CommisTotals
-from zerg_visibility.store.unreadable import UNREADABLE
+from zerg_visibility.store.metadata import CommisTotals
 from zerg_visibility.words import counted, duration
 
 MAX_LIMIT = 1_000_000
 """The most commis in one list."""
 
 HEADINGS = ("job", "status", "time", "llm", "tool", "fail", "tokens", "name", "task", "age")
+
+RUN_HEADINGS = (
+    "concierge", "status", "time", "llm", "tool", "fail", "tokens", "commis", "name", "thread",
+    "age",
+)  # fmt: skip
 
 _SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)([mhd]?)", re.ASCII)
 _HOUR_US = 3_600_000_000
@@ -57,67 +62,85 @@ def _span_us(_context: click.Context, _parameter: click.Parameter, value: str | 
               help="Only commis with this status; may be given several times.")  # fmt: skip
 @click.option("--since", "since_us", callback=_span_us, metavar="TIME",
               help="Only commis begun within TIME: 90m, 1h, 2d, or a number of hours.")  # fmt: skip
+@click.option("--runs", is_flag=True, help="List the runs of concierges, not the commis.")
 @json_option
 @root_option
 def list_commis(
-    limit: int, statuses: tuple[str, ...], since_us: int | None, as_json: bool, root: Path
+    limit: int,
+    statuses: tuple[str, ...],
+    since_us: int | None,
+    runs: bool,
+    as_json: bool,
+    root: Path,
 ) -> None:
     """List commis, newest first: how they stand, their time, calls and tokens.
+
+    With --runs, the root runs of concierges: each graph that ran with the handler and made calls or
+    started commis. Calls and tokens are then those of the run itself, without those of its commis;
+    `commis` says how many it started, and `show` adds them up.
 
     A + after the tokens means that some calls came without a count, a - that all did.
     """
     store = open_store(root)
     now_us = SYSTEM_CLOCK.wall_us()
-    recent = store.recent(since_us=None if since_us is None else now_us - since_us)
-    found = (item for item in recent if not statuses or item.status in statuses)
-    commis = [up_to_date(store, item) for item in islice(found, limit)]
-    if as_json:
-        write_json([item.to_dict() for item in commis])
-    elif not commis:
-        click.echo(_nothing_found(store))
-    elif on_terminal():
-        _print_table(store, commis, now_us)
+    since_us = None if since_us is None else now_us - since_us
+    found: Iterator[Commis | Concierge]
+    if runs:
+        found = (run for run in store.concierges(since_us) if run.start_us >= (since_us or 0))
     else:
-        click.echo("\t".join(HEADINGS))
-        for item in commis:
-            click.echo("\t".join(_cells(store, item, now_us)))
+        found = (Commis(store, item, now_us) for item in store.recent(since_us=since_us))
+    listed = list(islice((run for run in found if not statuses or run.status in statuses), limit))
+    if as_json:
+        write_json([run.summary() for run in listed])
+    elif not listed:
+        click.echo(_nothing_found(store, runs=runs))
+    elif on_terminal():
+        _print_table(listed, now_us)
+    else:
+        click.echo("\t".join(RUN_HEADINGS if runs else HEADINGS))
+        for run in listed:
+            click.echo("\t".join(_cells(run, now_us).values()))
 
 
-def _nothing_found(store: CommisStore) -> str:
-    if store.newest_job() == 0:
-        try:
-            outside = count_runs_outside(store)
-        except OSError:
-            outside = 0  # nobody asked for them
-        if outside:
-            return (
-                f"No commis in {store.root} yet, but {counted(outside, 'run')} outside of any: "
-                f"their calls are in {metrics_outside(store)}. "
-                f"Wrap a graph with create_commis_node to see it here."
-            )
+def _nothing_found(store: CommisStore, *, runs: bool) -> str:
+    what = "concierge runs" if runs else "commis"
+    try:
+        of_concierges = len(store.concierge_ids())
+    except OSError:
+        of_concierges = 0  # nobody asked for them
+    if of_concierges if runs else store.newest_job():
+        return f"No {what} in {store.root} fits. Without --status and --since, all are listed."
+    if of_concierges:
         return (
-            f"No commis in {store.root} yet. "
-            f"Make some with: zerg-visibility demo{at_root(store.root)}"
+            f"No commis in {store.root} yet; {counted(of_concierges, 'concierge run')}: "
+            f"zerg-visibility list --runs{at_root(store.root)}"
         )
-    return f"No commis in {store.root} fits. Without --status and --since, all are listed."
+    hint = f"Make some with: zerg-visibility demo{at_root(store.root)}"
+    return f"No {what} in {store.root} yet. {hint}"
 
 
-def _cells(store: CommisStore, commis: CommisMetadata, now_us: int) -> tuple[str, ...]:
-    totals = commis.totals
-    worked_ms = at_work_ms(store, commis, now_us)
+def _cells(run: Commis | Concierge, now_us: int) -> dict[str, str]:
+    """Give the cells of a row by their headings."""
+    totals = run.totals
     calls = (totals.llm_calls, totals.tool_calls, totals.llm_failures + totals.tool_failures)
     # Of one that cannot be read it is not known that it made no calls.
-    is_known = commis.name != UNREADABLE or any(calls)
-    return (
-        "-" if commis.job_id is None else str(commis.job_id),
-        commis.status,
-        "-" if worked_ms is None else duration(worked_ms),
+    is_known = run.problem is None or any(calls)
+    measured = (
+        run.status,
+        "-" if run.at_work_ms is None else duration(run.at_work_ms),
         *(str(count) if is_known else "-" for count in calls),
         _tokens(totals, str(totals.total_tokens)),
-        clean(commis.name, 100) or "-",
-        clean(commis.task or commis.error or "", 300) or "-",
-        age(now_us - (commis.started_us or now_us)),
     )
+    name = clean(run.name, 100) or "-"
+    if isinstance(run, Concierge):
+        thread = clean(run.thread_id or "-", 100)
+        cells = (run.concierge_id, *measured, str(len(run.children)), name, thread)
+        return dict(zip(RUN_HEADINGS, (*cells, age(now_us - run.start_us)), strict=True))
+    commis = run.metadata
+    job = "-" if commis.job_id is None else str(commis.job_id)
+    task = clean(commis.task or commis.error or "", 300) or "-"
+    began = age(now_us - (commis.started_us or now_us))
+    return dict(zip(HEADINGS, (job, *measured, name, task, began), strict=True))
 
 
 def _tokens(totals: CommisTotals, number: str) -> str:
@@ -126,17 +149,17 @@ def _tokens(totals: CommisTotals, number: str) -> str:
     return f"{number}+" if totals.calls_without_usage else number
 
 
-def _print_table(store: CommisStore, commis: Sequence[CommisMetadata], now_us: int) -> None:
+def _print_table(listed: Sequence[Commis | Concierge], now_us: int) -> None:
     from rich.text import Text
 
     from zerg_visibility.cli.table import table_of
 
     rows = []
-    for item in commis:
-        cells = dict(zip(HEADINGS, _cells(store, item, now_us), strict=True))
-        cells["tokens"] = _tokens(item.totals, short_count(item.totals.total_tokens))
+    for run in listed:
+        cells = _cells(run, now_us)
+        cells["tokens"] = _tokens(run.totals, short_count(run.totals.total_tokens))
         styles = {
-            "status": style_of(item.status),
+            "status": style_of(run.status),
             "fail": "dim" if cells["fail"] in {"0", "-"} else "bold red",
             "age": "dim",
         }

@@ -12,8 +12,7 @@ import click
 
 from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.errors import ConfigurationError
-from zerg_visibility.settings import ENV_ROOT, default_root
-from zerg_visibility.settings import at_root as at_root
+from zerg_visibility.settings import ENV_ROOT, at_root, default_root
 from zerg_visibility.store.layout import COMMIS, JOBS
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])

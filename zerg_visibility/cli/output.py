@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from zerg_visibility.records.codec import json_line
-from zerg_visibility.words import UNPRINTABLE, duration, one_line
+from zerg_visibility.words import UNPRINTABLE, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,6 +26,8 @@ STATUS_STYLES: dict[str, str] = {
     "timeout": "red",
     "lost": "magenta",
 }
+
+KIND_STYLES = {"llm": "cyan", "tool": "green", "commis": "magenta"}
 
 
 def style_of(status: str) -> str:
@@ -132,11 +134,6 @@ def age(us: int) -> str:
         if seconds < limit:
             return f"{seconds // length}{unit}"
     return f"{seconds // 86_400}d"
-
-
-def length(us: int) -> str:
-    """Write how long something took: `<1ms`, which is not nothing, `98ms`, `1.2s`."""
-    return "<1ms" if 0 < us < 1000 else duration(us // 1000)
 
 
 def short_count(count: int) -> str:

@@ -1,10 +1,11 @@
-"""`zerg-visibility show JOB`: one commis, its calls over time, and where its time went."""
+"""`zerg-visibility show ID`: a commis or a concierge's run, its calls over time, and its totals."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
@@ -13,18 +14,20 @@ from zerg_visibility.cli.output import (
     age,
     clean,
     folded,
-    length,
     make_console,
     on_terminal,
     style_of,
     write_json,
 )
-from zerg_visibility.cli.view import CommisView, view_commis
 from zerg_visibility.clock import format_us
-from zerg_visibility.read.commis import CommisNow
+from zerg_visibility.commis_store import CommisStore
+from zerg_visibility.errors import CommisNotFoundError, RunNotFoundError
+from zerg_visibility.read.children import names, sums
+from zerg_visibility.read.commis import Commis
+from zerg_visibility.read.concierge import Concierge
 from zerg_visibility.status import UNENDED
 from zerg_visibility.store.layout import TOOL_CALLS
-from zerg_visibility.words import counted, duration, money
+from zerg_visibility.words import counted, duration, length, money
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -33,56 +36,60 @@ _NAME_COLUMNS = 11
 
 
 @click.command()
-@click.argument("job")
+@click.argument("run", metavar="ID")
 @json_option
 @root_option
-def show(job: str, as_json: bool, root: Path) -> None:
-    """Show one commis: its calls over time and where its time went.
+def show(run: str, as_json: bool, root: Path) -> None:
+    """Show one commis, or one run of a concierge: its calls over time and where its time went.
 
-    JOB is a job id such as 7, or a commis id.
+    ID is a job id such as 7, a commis id, or a concierge id as `list --runs` gives it.
     """
-    view = view_commis(open_store(root), job)
+    found = _find(open_store(root), run)
     if as_json:
-        write_json(view.to_dict())
+        write_json(found.to_dict())
         return
     console = make_console()
-    for line in render(view, console.width, plain=not on_terminal() or console.options.ascii_only):
+    for line in render(found, console.width, plain=not on_terminal() or console.options.ascii_only):
         # Lines that must fit do; paths and tasks run on, so that they can be copied whole.
         console.print(line, soft_wrap=True)
 
 
-def render(view: CommisView, width: int, *, plain: bool) -> Iterator[Text]:
-    """Write a commis line by line.
+def _find(store: CommisStore, run: str) -> Commis | Concierge:
+    try:
+        return store.commis(run)
+    except CommisNotFoundError:
+        pass
+    try:
+        return store.concierge(run)
+    except RunNotFoundError:
+        jobs = ", ".join(str(item.job_id) for item in islice(store.recent(), 5))
+        runs = ", ".join(item.concierge_id for item in islice(store.concierges(), 2))
+        hints = [f"Latest jobs: {jobs}." if jobs else "", f"Latest runs: {runs}." if runs else ""]
+        hint = " ".join(filter(None, hints)) or "It holds none yet."
+        said = f"no commis and no concierge run {run[:80]!r} in {store.root}. {hint}"
+        raise CommisNotFoundError(said) from None
+
+
+def render(run: Commis | Concierge, width: int, *, plain: bool) -> Iterator[Text]:
+    """Write a commis, or a run of a concierge, line by line.
 
     Args:
-        view: What to write.
+        run: What to write.
         width: Columns of the terminal.
         plain: Whether to draw with ASCII alone.
     """
     from rich.text import Text
 
-    from zerg_visibility.cli.waterfall import ASCII, UNICODE, rows_of, waterfall
+    from zerg_visibility.cli.waterfall import ASCII, UNICODE, waterfall
 
-    commis = view.commis
     room = None if plain else width - _NAME_COLUMNS
-    yield from _header(commis, room)
+    yield from _header(run, room)
     yield Text()
-    if rows := rows_of(commis):
-        yield from waterfall(
-            rows,
-            commis.start_us,
-            commis.until_us,
-            at_work_ms=None if commis.metadata.status in UNENDED else commis.at_work_ms,
-            waits=commis.metadata.segments - 1,
-            width=width,
-            glyphs=ASCII if plain else UNICODE,
-        )
-    else:
-        yield Text("No calls are recorded.", style="dim")
+    yield from waterfall(run, width=width, glyphs=ASCII if plain else UNICODE)
     yield Text()
-    yield from _totals(view, room)
+    yield from _totals(run, room)
     yield Text()
-    yield from _files(view, None if plain else width - 2)
+    yield from _files(run, None if plain else width - 2)
 
 
 def _field(name: str, value: str, style: str = "") -> Text:
@@ -96,45 +103,76 @@ def _long_field(name: str, value: str, room: int | None, style: str = "") -> Ite
         yield _field(name if number == 0 else "", line, style)
 
 
-def _header(now: CommisNow, room: int | None) -> Iterator[Text]:
+_Fact: TypeAlias = tuple[str, str | None, str]
+"""A name, a value if there is one, and a style."""
+
+_FOLDED = {"task", "waits", "asked", "error"}
+
+
+def _header(run: Commis | Concierge, room: int | None) -> Iterator[Text]:
     from rich.text import Text
 
-    commis = now.metadata
-    job = "Commis" if commis.job_id is None else f"Job {commis.job_id}"
-    status = style_of(commis.status)
+    job = f"Job {run.job_id}" if isinstance(run, Commis) and run.job_id is not None else None
     yield Text.assemble(
-        (job, "bold"),
-        "  ",
-        (commis.status, f"bold {status}"),
-        "  ",
-        (clean(commis.name, 100), "bold"),
-    )
-    yield _field("commis", commis.commis_id)
-    yield from _long_field("task", clean(commis.task) or "-", room)
-    yield _field("time", _time(now))
-    if commis.started_at is not None:
-        ago = age(now.now_us - now.start_us)
-        yield _field("started", f"{format_us(now.start_us)[:19]}Z ({ago} ago)")
-    if commis.parent_commis_id is not None:
-        yield _field("started by", clean(commis.parent_commis_id, 200))
-    if commis.status == "lost" and commis.pid is not None:
-        gone = f"process {commis.pid} on {clean(commis.host, 60)} ended without saying so"
-        yield _field("lost", gone, status)
-    elif commis.status == "running" and commis.pid is not None:
-        sign = age(now.now_us - (now.sign_of_life_us or now.start_us))
-        host = clean(commis.host, 60)
-        yield _field("process", f"{commis.pid} on {host}, last sign of life {sign} ago")
-    elif commis.status == "interrupted":
+        (job or type(run).__name__, "bold"), "  ",
+        (run.status, f"bold {style_of(run.status)}"), "  ", (clean(run.name, 100), "bold"),
+    )  # fmt: skip
+    for name, value, style in _of_commis(run) if isinstance(run, Commis) else _of_concierge(run):
+        if value:
+            yield from _long_field(name, clean(value), room if name in _FOLDED else None, style)
+
+
+def _of_commis(now: Commis) -> Iterator[_Fact]:
+    commis = now.metadata
+    yield "commis", commis.commis_id, ""
+    yield "task", clean(commis.task) or "-", ""
+    yield "time", _time(now), ""
+    yield "started", _started(now) if commis.started_at else None, ""
+    yield "started by", commis.parent_commis_id, ""
+    yield "labels", _labels(commis.labels), ""
+    yield from _process(now, commis.pid, commis.host)
+    if commis.status == "interrupted":
         waited = length(now.now_us - now.until_us)
-        for_it = f"{waited} so far for a human; resume its thread to let it go on"
-        yield from _long_field("waits", for_it, room, status)
-        if commis.asked:
-            yield from _long_field("asked", clean(commis.asked), room, status)
-    if commis.error:
-        yield from _long_field("error", clean(commis.error), room, "red")
+        style = style_of(commis.status)
+        yield "waits", f"{waited} so far for a human; resume its thread to let it go on", style
+        yield "asked", commis.asked, style
+    yield "error", commis.error, "red"
 
 
-def _time(now: CommisNow) -> str:
+def _of_concierge(now: Concierge) -> Iterator[_Fact]:
+    yield "concierge", now.concierge_id, ""
+    so_far = {"running": " so far", "lost": " until its last sign of life"}.get(now.status, "")
+    yield "time", f"{duration(now.at_work_ms or 0)}{so_far}", ""
+    yield "started", _started(now), ""
+    yield "thread", now.thread_id, ""
+    if now.run is not None:
+        yield "run", now.run.run_id, ""
+        yield "continues", now.run.continues, ""
+        yield "labels", _labels(now.run.labels), ""
+    yield "trace", now.trace_id, ""
+    if now.begun is not None:
+        yield from _process(now, now.begun.pid, now.begun.host)
+    yield "error", now.error, "red"
+
+
+def _started(run: Commis | Concierge) -> str:
+    return f"{format_us(run.start_us)[:19]}Z ({age(run.now_us - run.start_us)} ago)"
+
+
+def _process(run: Commis | Concierge, pid: int | None, host: str | None) -> Iterator[_Fact]:
+    where = f"{pid} on {clean(host, 60)}"
+    if pid is not None and run.status == "lost":
+        yield "lost", f"process {where} ended without saying so", style_of("lost")
+    elif pid is not None and run.status == "running":
+        sign = age(run.now_us - (run.sign_of_life_us or run.start_us))
+        yield "process", f"{where}, last sign of life {sign} ago", ""
+
+
+def _labels(labels: Mapping[str, str] | None) -> str:
+    return ", ".join(f"{name}={value}" for name, value in (labels or {}).items())
+
+
+def _time(now: Commis) -> str:
     commis = now.metadata
     if now.at_work_ms is None:
         return "not known"
@@ -151,9 +189,8 @@ def _time(now: CommisNow) -> str:
     return ", ".join(parts)
 
 
-def _totals(view: CommisView, room: int | None) -> Iterator[Text]:
-    now = view.commis
-    times, totals = now.times, now.times.totals
+def _totals(run: Commis | Concierge, room: int | None) -> Iterator[Text]:
+    times, totals = run.timeline, run.timeline.totals
     whole_us = times.duration_us
     for name, union_us, sum_ms, calls, failures in (
         ("LLM", times.llm_us, totals.llm_ms, totals.llm_calls, totals.llm_failures),
@@ -168,7 +205,7 @@ def _totals(view: CommisView, room: int | None) -> Iterator[Text]:
             line.append(f", overlapping ({duration(sum_ms)} added up)", style="dim")
         yield line
     if times.open_ms:
-        unended = counted(len(now.calls.in_flight + now.calls.waiting), "call")
+        unended = counted(len(run.in_flight + run.waiting), "call")
         line = _share("open", times.open_us, whole_us)
         yield line.append(f"  {unended} without an end", style="yellow")
     if times.duration_ms > times.busy_ms:
@@ -190,14 +227,22 @@ def _totals(view: CommisView, room: int | None) -> Iterator[Text]:
         yield _field("cut off", f"{cut_off} at the token limit", "yellow")
     if totals.cost_usd is not None:
         yield _field("cost", money(totals.cost_usd))
-    if view.below.commis:
-        jobs = f"{view.below.names()}; with them {view.below.sums_with(totals)}"
-        yield from _long_field("child jobs", clean(jobs), room)
-    if now.metadata.dropped_records:
-        lost = counted(now.metadata.dropped_records, "record")
+    yield from _below(run, room)
+    if isinstance(run, Commis) and (dropped := run.written.dropped_records):
+        lost = counted(dropped, "record")
         yield _field("dropped", f"{lost} could not be written; figures above are too low", "red")
-    if now.read.remark is not None:
-        yield _field("remark", now.read.remark, "yellow")
+    if run.records.remark is not None:
+        yield _field("remark", run.records.remark, "yellow")
+
+
+def _below(run: Commis | Concierge, room: int | None) -> Iterator[Text]:
+    if not run.children:
+        return
+    below = run.written.descendants if isinstance(run, Commis) else run.descendants
+    named = names(run.children, below.jobs if below else None)
+    used = f"; with them {sums(below, run.timeline.totals)}" if below else ""
+    what = "child jobs" if isinstance(run, Commis) else "commis"
+    yield from _long_field(what, clean(named + used), room)
 
 
 def _share(name: str, part_us: int, whole_us: int) -> Text:
@@ -206,15 +251,15 @@ def _share(name: str, part_us: int, whole_us: int) -> Text:
     return _field(name, f"{length(part_us):>8} {share}")
 
 
-def _files(view: CommisView, room: int | None) -> Iterator[Text]:
+def _files(run: Commis | Concierge, room: int | None) -> Iterator[Text]:
     from rich.text import Text
 
-    outputs = [name for name in view.files if name.startswith(f"{TOOL_CALLS}/")]
-    names = [clean(name, 200) for name in view.files if name not in outputs]
+    outputs = [name for name in run.files if name.startswith(f"{TOOL_CALLS}/")]
+    names = [clean(name, 200) for name in run.files if name not in outputs]
     if outputs:
         names.append(f"{TOOL_CALLS}/ ({counted(len(outputs), 'tool output')})")
     # Not behind a label, so that it fits on a line and can be copied.
-    yield Text(f"{view.folder}/")
-    nothing = "is empty" if view.commis.read.problem is None else "cannot be read"
+    yield Text(f"{run.folder}/")
+    nothing = "is empty" if run.records.problem is None else "cannot be read"
     for line in folded("  ".join(names) or nothing, room):
         yield Text(f"  {line}", style="dim")

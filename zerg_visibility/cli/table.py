@@ -11,17 +11,20 @@ from rich.text import Text
 TASK_LEAST = 18
 """A task of fewer columns says nothing, so another column is left out for it."""
 
-LEFT_OUT_FIRST = ("tool", "llm", "tokens", "fail", "age", "name")
+LEFT_OUT_FIRST = ("tool", "llm", "tokens", "fail", "age", "name", "commis")
 """What is left out on a narrow terminal, the least important first."""
 
-_NUMERIC = frozenset({"job", "time", "llm", "tool", "fail", "tokens", "age"})
+_NUMERIC = frozenset({"job", "time", "llm", "tool", "fail", "tokens", "commis", "age"})
+
+_ELASTIC = ("task", "thread")
+"""What takes the room that is left over."""
 
 
 def table_of(rows: Sequence[Mapping[str, Text]], width: int) -> Table:
-    """Lay out commis so that each is one line.
+    """Lay out commis or runs so that each is one line.
 
     Args:
-        rows: The cells of each by their headings; all have the same, and one of them is `task`.
+        rows: The cells of each by their headings; all have the same, one of them elastic.
         width: Columns of the terminal.
     """
     wide = width >= 100
@@ -34,14 +37,14 @@ def table_of(rows: Sequence[Mapping[str, Text]], width: int) -> Table:
     headings = _that_fit(widths, width, gap)
     table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, expand=True, header_style="dim")
     for heading in headings:
-        is_task = heading == "task"
+        is_elastic = heading in _ELASTIC
         table.add_column(
             heading,
             justify="right" if heading in _NUMERIC else "left",
             no_wrap=True,
             overflow="ellipsis",
-            ratio=1 if is_task else None,
-            width=None if is_task else widths[heading],
+            ratio=1 if is_elastic else None,
+            width=None if is_elastic else widths[heading],
         )
     for row in rows:
         table.add_row(*(row[heading] for heading in headings))
@@ -50,9 +53,10 @@ def table_of(rows: Sequence[Mapping[str, Text]], width: int) -> Table:
 
 def _that_fit(widths: Mapping[str, int], width: int, gap: int) -> list[str]:
     headings = list(widths)
-    needed = {**widths, "task": min(widths["task"], TASK_LEAST)}
+    needed = {**widths, **{name: min(widths.get(name, 0), TASK_LEAST) for name in _ELASTIC}}
     for lesser in LEFT_OUT_FIRST:
         if sum(needed[heading] + gap for heading in headings) - gap <= width:
             break
-        headings.remove(lesser)
+        if lesser in headings:
+            headings.remove(lesser)
     return headings

@@ -12,6 +12,7 @@ import orjson
 
 from zerg_visibility.cli.options import is_there, json_option, root_option
 from zerg_visibility.cli.output import (
+    KIND_STYLES,
     clean,
     fitted,
     labelled,
@@ -31,8 +32,8 @@ from zerg_visibility.read.follow import (
     News,
     RecordSeen,
 )
-from zerg_visibility.read.timeline import call_name, is_cut_off, try_text
-from zerg_visibility.records.calls import LLMCallRecord
+from zerg_visibility.read.timeline import is_cut_off, try_text
+from zerg_visibility.read.waterfall import row_of
 from zerg_visibility.records.codec import Record
 from zerg_visibility.records.runs import CommisRunRecord
 from zerg_visibility.words import counted, duration
@@ -156,23 +157,19 @@ def parts(item: News, width: int | None = None) -> list[tuple[str, str]]:
 
 
 def _record_parts(record: Record, width: int | None) -> list[tuple[str, str]]:
-    took = f"{duration(record.duration_ms):>7}"
-    error = [(clean(record.error), "red")] if record.error else []
+    row = row_of(record)
+    took = (f"{duration(record.duration_ms):>7}", "")
+    error = [(row.error, "red")] if row.error else []
+    kind = (f"{row.kind:<6}", KIND_STYLES[row.kind])
     if isinstance(record, CommisRunRecord):
-        name = _label(clean(record.name, 60), f"(job {clean(record.job_id, 20)})", "", width)
-        return [("commis", "magenta"), (name, ""), (took, ""),
-                (record.status, style_of(record.status)), *error]  # fmt: skip
+        name = _label(row.name, f"({row.mark})", "", width)
+        return [kind, (name, ""), took, (record.status, style_of(record.status)), *error]
     outcome = ("ok", "green") if record.success else ("failed", "red")
     if record.success and is_cut_off(record):
         outcome = ("cut off", "yellow")
-    if not isinstance(record, LLMCallRecord):
-        name = _label(clean(call_name(record), 60), try_text(record), "", width)
-        return [("tool  ", "green"), (name, ""), (took, ""), outcome, *error]
-    phase = clean(record.phase or "", 20)
-    name = _label(clean(call_name(record), 60), try_text(record), phase, width)
-    tokens = record.total_tokens
-    count = [] if tokens is None else [(counted(tokens, "token"), "")]
-    return [("llm   ", "cyan"), (name, ""), (took, ""), outcome, *count, *error]
+    name = _label(row.name, try_text(record), row.note, width)
+    count = [] if row.tokens is None else [(counted(row.tokens, "token"), "")]
+    return [kind, (name, ""), took, outcome, *count, *error]
 
 
 def _label(name: str, mark: str, note: str, width: int | None) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from zerg_visibility.commis.options import Output
+from zerg_visibility.store.metadata import CommisMetadata
+
 STATE_MODE = "values"
 
 
@@ -12,12 +15,14 @@ class StateChunk:
     """The latest chunk of a stream that holds the graph's own whole state.
 
     Args:
+        change: Gives another state, given that one and what is known of the commis.
         stream_mode: As the stream was asked for.
         subgraphs: Whether chunks of subgraphs come too, each with its namespace.
         version: "v1" for tuples, "v2" for dicts; see LangGraph's `Pregel.stream`.
     """
 
-    def __init__(self, stream_mode: Any, *, subgraphs: bool, version: str) -> None:
+    def __init__(self, change: Output, stream_mode: Any, *, subgraphs: bool, version: str) -> None:
+        self._change = change
         self._several = not isinstance(stream_mode, str)
         self._watched = STATE_MODE in stream_mode if self._several else stream_mode == STATE_MODE
         self._subgraphs = subgraphs
@@ -34,20 +39,14 @@ class StateChunk:
         """Whether the state was seen."""
         return self._chunk is not None
 
-    @property
-    def state(self) -> Any:
-        """The state last seen."""
+    def changed(self, metadata: CommisMetadata) -> Any:
+        """Make a chunk of the same form with the state that is to take the place of the last."""
+        chunk, change = self._chunk, self._change
         if self._dicts:
-            return self._chunk["data"]
-        return self._chunk[-1] if self._several or self._subgraphs else self._chunk
-
-    def like_it(self, state: Any) -> Any:
-        """Make a chunk of the same form with another state."""
-        if self._dicts:
-            return {**self._chunk, "data": state}
+            return {**chunk, "data": change(chunk["data"], metadata)}
         if self._several or self._subgraphs:
-            return (*self._chunk[:-1], state)
-        return state
+            return (*chunk[:-1], change(chunk[-1], metadata))
+        return change(chunk, metadata)
 
     def _is_state(self, chunk: Any) -> bool:
         if self._dicts:

@@ -23,11 +23,12 @@ from langgraph.pregel import Pregel
 
 from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
 from zerg_visibility.commis.chunks import STATE_MODE, StateChunk
-from zerg_visibility.commis.opening import open_segment
+from zerg_visibility.commis.opening import open_segment, shared_handler
 from zerg_visibility.commis.options import CAPTURES, CommisOptions, Output, Owner
 from zerg_visibility.commis.segment import Segment
 from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.errors import ConfigurationError
+from zerg_visibility.labels import Labels
 from zerg_visibility.redaction import Redact
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def create_commis_node(
     owner_id: Owner = None,
     capture: Collection[str] = CAPTURES,
     redact: Redact | None = None,
+    labels: Labels | None = None,
+    handler: VisibilityCallbackHandler | None = None,
 ) -> GraphT:
     """Make a commis of a compiled graph: a node that behaves like the graph, and is measured.
 
@@ -72,8 +75,13 @@ def create_commis_node(
             metadata; see `report_job`. What it raises reaches the outer graph.
         owner_id: Whose commis it is, or a function that tells it from the run's config; a toolkit
             with another owner does not see it.
-        capture: What is stored beside metrics, of "result", "messages", "tool_outputs", "starts".
+        capture: What is stored beside metrics, of "result", "messages", "tool_inputs",
+            "tool_outputs", "starts". Arguments of tools stand where starts do.
         redact: Applied to every text before it is stored or logged.
+        labels: What to call its runs, for comparing them with others, as in {"variant": "b"}; they
+            count for more than those of the run that it is part of.
+        handler: The handler to use if the run has none. Without it, all such commis of a store
+            share one.
 
     Returns:
         A graph of the same class, for `builder.add_node(name, ...)` or to be invoked directly.
@@ -91,7 +99,11 @@ def create_commis_node(
         owner_id=owner_id,
         capture=capture,
         redact=redact,
+        labels=labels,
+        handler=handler,
     )
+    if store is None and handler is None:
+        CommisStore()  # what is wrong with its name is said now
     if hasattr(graph, "compile") and not isinstance(graph, Pregel):
         raise ConfigurationError(
             f"this {type(graph).__name__} is not compiled yet; "
@@ -107,7 +119,6 @@ def create_commis_node(
             "this graph is a commis already; pass the graph that create_commis_node was given"
         )
     base = type(graph)
-    fallback = VisibilityCallbackHandler(store)
     # The settings sit on the class: LangGraph hands the instance's __dict__ to constructors.
     watched = type(
         base.__name__,
@@ -117,7 +128,7 @@ def create_commis_node(
             "__qualname__": base.__qualname__,
             "__doc__": base.__doc__,
             "commis_options": options,
-            "commis_handler": fallback,
+            "commis_fallback": handler,
         },
     )
     # A shallow copy, as copy.copy makes it, but of the other class.
@@ -130,7 +141,14 @@ class WatchedGraph(_Graph):
     """Adds to a compiled graph that each of its runs is a commis."""
 
     commis_options: ClassVar[CommisOptions]
-    commis_handler: ClassVar[VisibilityCallbackHandler]
+    commis_fallback: ClassVar[VisibilityCallbackHandler | None]
+
+    @property
+    def commis_handler(self) -> VisibilityCallbackHandler:
+        """The handler to use if the run has none; found when it is first needed."""
+        handler = self.commis_fallback or shared_handler(self.commis_options.store)
+        type(self).commis_fallback = handler
+        return handler
 
     def stream(
         self,
@@ -165,7 +183,7 @@ class WatchedGraph(_Graph):
             raise
         segment.end(None, has_own_limit=limited)
         if latest is not None and latest.found:
-            yield latest.like_it(self._changed(latest.state, segment))
+            yield latest.changed(segment.metadata)
 
     async def astream(
         self,
@@ -201,11 +219,16 @@ class WatchedGraph(_Graph):
             raise
         segment.end(None, has_own_limit=limited)
         if latest is not None and latest.found:
-            yield latest.like_it(self._changed(latest.state, segment))
+            yield latest.changed(segment.metadata)
 
     def _open(self, given: Any, config: RunnableConfig | None) -> Segment | None:
         segment = open_segment(
-            self.commis_options, self.commis_handler, self.config, self.get_name(), given, config
+            self.commis_options,
+            lambda: self.commis_handler,
+            self.config,
+            self.get_name(),
+            given,
+            config,
         )
         tell = segment_begun.get()
         if tell is not None and segment is not None:
@@ -224,11 +247,8 @@ class WatchedGraph(_Graph):
             nested = "__pregel_task_id" in (config or {}).get("configurable", {})
             stream_mode = STATE_MODE if nested else self.stream_mode
         return StateChunk(
+            self.commis_options.output,
             stream_mode,
             subgraphs=bool(kwargs.get("subgraphs")),
             version=kwargs.get("version", "v1"),
         )
-
-    def _changed(self, state: Any, segment: Segment) -> Any:
-        change = self.commis_options.output
-        return state if change is None else change(state, segment.metadata)

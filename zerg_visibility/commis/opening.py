@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 from uuid import uuid4
 
@@ -13,44 +15,60 @@ from langgraph.config import get_config
 from zerg_visibility.callbacks.activation import active_handler
 from zerg_visibility.callbacks.context import current_commis
 from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
-from zerg_visibility.callbacks.runs import RunId
-from zerg_visibility.commis.beginning import Beginning
-from zerg_visibility.commis.live import LiveCommis, Turn
+from zerg_visibility.callbacks.runs import ActiveSegment, RunId
+from zerg_visibility.clock import format_for_name, format_us
+from zerg_visibility.commis.live import LiveCommis
 from zerg_visibility.commis.options import CommisOptions
-from zerg_visibility.commis.registry import registry
-from zerg_visibility.commis.resume_key import ResumeKey, identify
+from zerg_visibility.commis.resume_key import identify
 from zerg_visibility.commis.segment import Segment
+from zerg_visibility.commis.shared import Shared
 from zerg_visibility.commis.texts import task_text
 from zerg_visibility.commis_store import CommisStore
+from zerg_visibility.diagnostics import Diagnostics
+from zerg_visibility.labels import merged_labels, redacted_labels
 from zerg_visibility.redaction import safely
-from zerg_visibility.store.metadata import UNKNOWN_OWNER
+from zerg_visibility.store import layout
+from zerg_visibility.store.metadata import TASK_MAX, UNKNOWN_OWNER, CommisMetadata
 from zerg_visibility.words import is_storable, one_line
+
+_live_commis: Shared[LiveCommis] = Shared()
+"""The commis of this process, by root and id."""
+
+_handlers: Shared[VisibilityCallbackHandler] = Shared()
+"""The handlers of commis that run where none is given, by store."""
+
+
+def shared_handler(store: CommisStore | None) -> VisibilityCallbackHandler:
+    """Give the handler of all nodes of a store, of the default one if none is given."""
+    store = store or CommisStore()
+    key = (type(store), store.root, store.modes)
+    return _handlers.get(key, lambda: VisibilityCallbackHandler(store))
 
 
 def open_segment(
     options: CommisOptions,
-    fallback: VisibilityCallbackHandler,
+    fallback: Callable[[], VisibilityCallbackHandler],
     graph_config: RunnableConfig | None,
     graph_name: str,
     given: Any,
     config: RunnableConfig | None,
 ) -> Segment | None:
-    """Start a segment of a commis.
+    """Start a segment of a commis; None, and a dropped record, if watching it fails altogether.
 
     Args:
         options: How it is watched.
-        fallback: The handler to use if the run has none.
+        fallback: Gives the handler to use if the run has none.
         graph_config: What the graph was configured with.
         graph_name: The graph's own name.
         given: The graph's input.
         config: The config it is called with.
-
-    Returns:
-        The segment; None if watching it failed altogether, which is counted as a dropped record.
     """
-    handler, parent_run_id, is_ours = _find_handler(graph_config, config)
-    if handler is None:
-        handler = fallback
+    found, parent_run_id, is_ours = _find_handler(graph_config, config)
+    try:
+        handler = found or fallback()
+    except Exception as error:  # the default store cannot be named any more
+        Diagnostics().note("find a handler for a commis", error, dropped=1)
+        return None
     try:
         if not is_ours:
             merged = merge_configs(config, {"callbacks": [handler]})
@@ -76,122 +94,103 @@ def _open(
         handler.redact if options.redact is None else safely(options.redact, handler.diagnostics)
     )
     # What is to be redacted may stand in an error of the user's own functions.
-    withheld = redact is not str
-    owner_id = _owner(options, handler, config, withheld=withheld)
-    identity = identify(config, given, options.name, owner_id)
-    outer = current_commis.get()
-    span_id = uuid4().hex[16:]
+    note = partial(handler.diagnostics.note, withheld=redact is not str)
+    owner_id: Any = options.owner_id
+    if callable(owner_id):
+        try:
+            owner_id = owner_id(ensure_config(config))
+            # What is no text, or has no form in a file, could be read as somebody else's.
+            owner_id = owner_id if owner_id is None or is_storable(owner_id) else UNKNOWN_OWNER
+        except Exception as error:
+            note("tell whose a commis is", error)
+            owner_id = UNKNOWN_OWNER
+    key = identify(config, given, options.name, owner_id)
+    name = one_line(redact(options.name or key.node or graph_name), 100) or "commis"
     enclosing = handler.tracker.enclosing(parent_run_id)
-    if enclosing is not None:
-        outer = enclosing[2]
     if enclosing is None:
         root = handler.tracker.new_root(ensure_config(config).get("metadata", {}))
-        parent_span_id = root.parent_span_id
+        parent_span_id, outer = root.parent_span_id, current_commis.get()
     else:
-        root, parent_span_id, _ = enclosing
+        root, parent_span_id, outer = enclosing
+    span_id = uuid4().hex[16:]
 
-    def create() -> LiveCommis:
-        beginning = Beginning(
-            name=one_line(redact(options.name or identity.node or graph_name), 100) or "commis",
-            task=redact(_task(options, handler, given, withheld=withheld)),
+    known = None
+    if key.key is not None and key.may_continue:
+        known = store.commis_of_key(key.key, on_disk=key.checkpointed)
+    live = None
+    if known is not None:
+        make = partial(LiveCommis, store, known, handler.diagnostics)
+        live = _live_commis.get((store.root, known), make)
+    # Some servers give parallel tool calls one id. The first of them is found by it.
+    is_beside = live is not None and live.runs_in(key.execution)
+    is_first = live is None or is_beside
+    if live is None or is_beside:
+        own_labels = options.labels or {}
+        try:
+            task = redact(str((options.task or task_text)(given)))
+        except Exception as error:
+            note("make a task text of a commis's input", error)
+            task = ""
+        start_us = handler.clock.wall_us()
+        commis_id, job_id = _make_directory(store, task or name, start_us, handler)
+        moment = format_us(start_us)
+        metadata = CommisMetadata(
+            commis_id=commis_id,
+            job_id=job_id,
+            name=name,
+            task=task[:TASK_MAX],
+            created_at=moment,
+            started_at=moment,
             owner_id=owner_id,
             parent_commis_id=None if outer is None else outer.commis_id,
             concierge_id=root.concierge_id,
             trace_id=root.trace_id,
             span_id=span_id,
-            thread_id=identity.thread_id,
-            start_us=handler.clock.wall_us(),
+            thread_id=key.thread_id,
+            labels=merged_labels(redacted_labels(own_labels, redact), root.labels) or None,
         )
-        return LiveCommis.create(store, beginning, redact, options.capture, handler.diagnostics)
-
-    turn = Turn(identity.execution)
-    known = None
-    if identity.key is not None and identity.may_continue:
-        known = store.commis_of_key(identity.key, on_disk=identity.checkpointed)
-    beside = known is not None and registry.is_at_work(store, known, identity.execution)
-    if known is None or beside:
-        live = create()
-        registry.put(store, live, turn)
-        # Some servers give parallel tool calls one id. The first of them is found by it.
-        if identity.key is not None and not beside:
-            _remember(store, identity, live, handler)
-    else:
-        live = registry.take(
-            store,
-            known,
-            turn,
-            lambda earlier: LiveCommis.reopen(
-                store, known, redact, options.capture, handler.diagnostics, earlier
-            ),
-        )
-    return Segment(
-        live=live,
-        handler=handler,
-        options=options,
-        store=store,
-        config=config,
-        given=given,
-        root=root,
-        outer=outer,
+        live = LiveCommis(store, commis_id, handler.diagnostics, metadata)
+        _live_commis.put((store.root, commis_id), live)
+    live.configure(redact, options.capture)
+    seen = ActiveSegment(
+        commis_id=live.commis_id,
+        name=name,
         span_id=span_id,
         parent_span_id=parent_span_id,
-        first=known is None or beside,
-        turn=turn,
+        root=root,
+        outer=outer,
+        run_log=live,
+        owner=handler.tracker,
+        execution=key.execution,
     )
+    live.expect(seen)
+    if is_first and key.key is not None and not is_beside:
+        with handler.diagnostics.guard("write the key of a resumable commis"):
+            store.remember_key(key.key, live.commis_id, on_disk=key.checkpointed)
+    if enclosing is None:
+        with handler.diagnostics.guard("write to which trace a commis belongs"):
+            store.note_trace(root.trace_id, live.commis_id)
+    segment = Segment(live, seen, handler, config, given, options.result)
+    segment.begin(is_first=is_first)
+    return segment
 
 
-def _remember(
-    store: CommisStore,
-    identity: ResumeKey,
-    live: LiveCommis,
-    handler: VisibilityCallbackHandler,
-) -> None:
-    assert identity.key is not None
+def _make_directory(
+    store: CommisStore, task: str, start_us: int, handler: VisibilityCallbackHandler
+) -> tuple[str, int | None]:
+    """Give a new commis its id and number; without a directory, the number is still to come."""
     try:
-        store.remember_key(identity.key, live.commis_id, on_disk=identity.checkpointed)
-    except Exception as error:  # whatever it is, the commis itself can be watched
-        handler.diagnostics.note("write the key of a resumable commis", error)
-
-
-def _owner(
-    options: CommisOptions,
-    handler: VisibilityCallbackHandler,
-    config: RunnableConfig | None,
-    *,
-    withheld: bool,
-) -> str | None:
-    if not callable(options.owner_id):
-        return options.owner_id
-    try:
-        owner = options.owner_id(ensure_config(config))
-        # What is no text, or has no form in a file, could be read as somebody else's.
-        return owner if owner is None or is_storable(owner) else UNKNOWN_OWNER
-    except Exception as error:
-        handler.diagnostics.note("tell whose a commis is", error, withheld=withheld)
-        return UNKNOWN_OWNER
-
-
-def _task(
-    options: CommisOptions, handler: VisibilityCallbackHandler, given: Any, *, withheld: bool
-) -> str:
-    try:
-        if options.task is not None:
-            return str(options.task(given))
-        return task_text(given)
-    except Exception as error:
-        handler.diagnostics.note("make a task text of a commis's input", error, withheld=withheld)
-        return ""
+        return store.create(task, start_us)
+    except Exception as error:  # not only of the system: detectors of blocking calls raise too
+        handler.diagnostics.note("create a commis's directory", error)
+        # Unique by chance, since no directory vouches for it.
+        return f"{format_for_name(start_us)}_{layout.slug(task)}-{uuid4().hex[:8]}", None
 
 
 def _find_handler(
     graph_config: RunnableConfig | None, config: RunnableConfig | None
 ) -> tuple[VisibilityCallbackHandler | None, RunId | None, bool]:
-    """Find the handler that will see a graph's events.
-
-    Returns:
-        The handler, the run that the graph is started in, and whether LangChain delivers events to
-        the handler as things stand.
-    """
+    """Find a graph's handler, the run around it, and whether the handler gets events already."""
     try:
         ambient: RunnableConfig | None = get_config()
     except RuntimeError:

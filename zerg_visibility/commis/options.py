@@ -9,12 +9,14 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 
 from zerg_visibility.arguments import expect, expect_functions, expect_store
+from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
 from zerg_visibility.commis_store import CommisStore
+from zerg_visibility.labels import Labels, checked_labels
 from zerg_visibility.redaction import Redact
 from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.words import is_storable
 
-CAPTURES = ("result", "messages", "tool_outputs", "starts")
+CAPTURES = ("result", "messages", "tool_inputs", "tool_outputs", "starts")
 """What can be stored beside metrics; all of it by default."""
 
 Output = Callable[[Any, CommisMetadata], Any]
@@ -26,17 +28,7 @@ Owner = str | Callable[[RunnableConfig], str | None] | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommisOptions:
-    """How one commis is watched.
-
-    Args:
-        store: Where its directory goes; None for the handler's store.
-        name: What to call it; None for the name of its node.
-        task: Gives its task from its input.
-        result: Gives its result from its output.
-        output: Changes its update; None leaves it as it is.
-        owner_id: Whose it is, or a function that tells it from the run's config.
-        capture: What is stored beside metrics.
-        redact: Applied to every text before it is stored or logged.
+    """How one commis is watched; what each of these is, `create_commis_node` says.
 
     Raises:
         ConfigurationError: One of them cannot be used; the message says what it must be.
@@ -50,6 +42,8 @@ class CommisOptions:
     owner_id: Owner = None
     capture: Collection[str] = CAPTURES
     redact: Redact | None = None
+    labels: Labels | None = None
+    handler: VisibilityCallbackHandler | None = None
 
     def __post_init__(self) -> None:
         expect_store(self.store)
@@ -57,16 +51,16 @@ class CommisOptions:
         expect_functions(
             {"task": self.task, "result": self.result, "output": self.output, "redact": self.redact}
         )
+        given = self.handler
+        is_handler = given is None or isinstance(given, VisibilityCallbackHandler)
+        expect("handler", given, is_handler, "a VisibilityCallbackHandler")
+        checked_labels(self.labels)
         # Annotations promise what is checked here, but nothing holds a caller to them.
         owner: object = self.owner_id
         is_owner = owner is None or callable(owner) or isinstance(owner, str)
         expect("owner_id", owner, is_owner, "a text, or a function of the config that gives one")
-        expect(
-            "owner_id",
-            owner,
-            not isinstance(owner, str) or is_storable(owner),
-            "a text that UTF-8 can hold, without lone surrogates",
-        )
+        fits = not isinstance(owner, str) or is_storable(owner)
+        expect("owner_id", owner, fits, "a text that UTF-8 can hold, without lone surrogates")
         capture: object = self.capture
         is_capture = isinstance(capture, Collection) and not isinstance(capture, str)
         expect("capture", capture, is_capture, f"a collection of {', '.join(CAPTURES)}")

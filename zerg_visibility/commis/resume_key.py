@@ -55,12 +55,6 @@ def identify(
     run several commis, so their order within one execution of the task belongs to the key too. Name
     and owner do as well: threads of several applications may have the same id, and nobody's commis
     may go on as somebody else's.
-
-    Args:
-        config: The config that the graph is called with.
-        given: The graph's input.
-        name: The commis's name, if it does not have that of its node.
-        owner_id: Whose it is.
     """
     # A prefix, so that no name can be taken for no name.
     whose = tuple("-" if text is None else f"={text}" for text in (name, owner_id))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Collection
-from typing import Any, get_type_hints
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from typing import Any, Self, get_type_hints
 
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableConfig
@@ -15,6 +16,7 @@ from pydantic import BaseModel, Field, PrivateAttr
 from pydantic.errors import PydanticUserError
 
 from zerg_visibility.arguments import expect_functions
+from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
 from zerg_visibility.commis.node import create_commis_node, segment_begun
 from zerg_visibility.commis.options import CAPTURES, Owner
 from zerg_visibility.commis.resume_key import tool_call_id as current_tool_call_id
@@ -22,11 +24,11 @@ from zerg_visibility.commis.segment import Segment
 from zerg_visibility.commis.texts import result_text
 from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.errors import ConfigurationError
+from zerg_visibility.labels import Labels
+from zerg_visibility.read.excerpt import DEFAULT_MAX_BYTES, excerpt
+from zerg_visibility.read.result import render_result
 from zerg_visibility.redaction import Redact
 from zerg_visibility.store import layout
-from zerg_visibility.tools.excerpt import excerpt
-from zerg_visibility.tools.results import render_result
-from zerg_visibility.tools.toolkit import DEFAULT_MAX_BYTES
 
 
 class CommisTask(BaseModel):
@@ -46,6 +48,8 @@ def create_commis_tool(
     owner_id: Owner = None,
     capture: Collection[str] = CAPTURES,
     redact: Redact | None = None,
+    labels: Labels | None = None,
+    handler: VisibilityCallbackHandler | None = None,
 ) -> BaseTool:
     """Make a tool that runs a commis and answers with its result and execution time.
 
@@ -64,6 +68,8 @@ def create_commis_tool(
         owner_id: Whose commis it is, as for `create_commis_node`.
         capture: What is stored beside metrics, as for `create_commis_node`.
         redact: Applied to every text before it is stored, logged or answered.
+        labels: What to call its runs, as for `create_commis_node`.
+        handler: The handler to use if the run has none, as for `create_commis_node`.
 
     Raises:
         ConfigurationError: The graph is not compiled or is a commis already, its input cannot be
@@ -78,6 +84,8 @@ def create_commis_tool(
         owner_id=owner_id,
         capture=capture,
         redact=redact,
+        labels=labels,
+        handler=handler,
     )
     tool = CommisTool(name=name, description=description, args_schema=CommisTask)
     tool.watch(node, input or _guess_input(graph))
@@ -98,55 +106,38 @@ class CommisTool(BaseTool):
 
     def run(self, tool_input: Any, *args: Any, tool_call_id: str | None = None, **kw: Any) -> Any:
         """Run the tool; the id of the call is part of what identifies the commis."""
-        token = current_tool_call_id.set(_which(tool_call_id, tool_input))
-        try:
+        with _is_call(tool_call_id, tool_input):
             return super().run(tool_input, *args, tool_call_id=tool_call_id, **kw)
-        finally:
-            current_tool_call_id.reset(token)
 
     async def arun(
         self, tool_input: Any, *args: Any, tool_call_id: str | None = None, **kw: Any
     ) -> Any:
         """Run the tool asynchronously."""
-        token = current_tool_call_id.set(_which(tool_call_id, tool_input))
-        try:
+        with _is_call(tool_call_id, tool_input):
             return await super().arun(tool_input, *args, tool_call_id=tool_call_id, **kw)
-        finally:
-            current_tool_call_id.reset(token)
 
     def _run(self, task: str, config: RunnableConfig) -> str:
-        answer = _Answer()
-        token = segment_begun.set(answer.begun)
-        try:
+        with _Answer() as answer:
             answer.output = self._node.invoke(self._input(task), config)
-        except GraphBubbleUp:
-            raise
-        except Exception as error:
-            answer.failed(error)
-        finally:
-            segment_begun.reset(token)
         return answer.text()
 
     async def _arun(self, task: str, config: RunnableConfig) -> str:
-        answer = _Answer()
-        token = segment_begun.set(answer.begun)
-        try:
+        with _Answer() as answer:
             answer.output = await self._node.ainvoke(self._input(task), config)
-        except GraphBubbleUp:
-            raise
-        except Exception as error:
-            answer.failed(error)
-        finally:
-            segment_begun.reset(token)
         return answer.text()
 
 
-def _which(tool_call_id: str | None, tool_input: Any) -> str | None:
+@contextmanager
+def _is_call(tool_call_id: str | None, tool_input: Any) -> Iterator[None]:
     """Tell a call from others of its message: some servers give all of them one id."""
-    if tool_call_id is None:
-        return None
     task = tool_input.get("task") if isinstance(tool_input, dict) else tool_input
-    return tool_call_id if not isinstance(task, str) else f"{tool_call_id}\n{task}"
+    if tool_call_id is not None and isinstance(task, str):
+        tool_call_id = f"{tool_call_id}\n{task}"
+    token = current_tool_call_id.set(tool_call_id)
+    try:
+        yield
+    finally:
+        current_tool_call_id.reset(token)
 
 
 class _Answer:
@@ -158,13 +149,20 @@ class _Answer:
         self.output: Any = None
         """What the graph returned."""
 
-    def begun(self, segment: Segment) -> None:
+    def __enter__(self) -> Self:
+        self._token = segment_begun.set(self._begun)
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
+        segment_begun.reset(self._token)
+        if isinstance(error, Exception) and not isinstance(error, GraphBubbleUp):
+            self._error = error
+        return self._error is not None
+
+    def _begun(self, segment: Segment) -> None:
         # Only the first: a commis that this one starts tells too.
         if self._segment is None:
             self._segment = segment
-
-    def failed(self, error: Exception) -> None:
-        self._error = error
 
     def text(self) -> str:
         if self._segment is None:

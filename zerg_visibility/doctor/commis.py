@@ -5,58 +5,58 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
-from pathlib import Path
 
 from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.doctor.finding import OTHER_USER, Finding, State, named
-from zerg_visibility.errors import FileNotInCommisError, MetadataUnreadableError
-from zerg_visibility.read.commis import records_of
-from zerg_visibility.records.codec import Record
+from zerg_visibility.errors import FileNotInCommisError
+from zerg_visibility.read.commis import Commis
 from zerg_visibility.settings import LOGGER_NAME, at_root
 from zerg_visibility.status import UNFINISHED
+from zerg_visibility.store.artifacts import open_artifact
 from zerg_visibility.store.layout import METADATA, METRICS
-from zerg_visibility.store.metadata import CommisMetadata
-from zerg_visibility.store.reading import LinesRead
 from zerg_visibility.words import counted
 
 LATEST = 1000
 """So many of the latest jobs are looked at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
-    """One commis: its metadata (a stub if there is a problem with it), records and directory.
+class Examined(Commis):
+    """One commis as the checks see it."""
 
-    It is closed if this user may not read a file of it; both then say why.
-    """
-
-    metadata: CommisMetadata
-    read: LinesRead[Record]
-    folder: Path
-    problem: str | None
-    closed: str | None
+    @cached_property
+    def closed(self) -> str | None:
+        """Why this user may not read a file of it, if so."""
+        for name in (METADATA, METRICS):
+            try:
+                open_artifact(self.folder, name).close()
+            except FileNotInCommisError:
+                continue
+            except OSError as error:
+                return f"{name}: {error.strerror}"
+        return None
 
     @property
     def calls(self) -> int:
         """How many calls its totals know."""
-        return self.metadata.totals.llm_calls + self.metadata.totals.tool_calls
+        return self.written.totals.llm_calls + self.written.totals.tool_calls
 
     @property
     def left_nothing(self) -> bool:
         """Whether no record of it is there, though its metadata is."""
-        return not (self.problem or self.read.items)
+        return not (self.problem or self.records.items)
 
     @property
     def bad_lines(self) -> str | None:
         """What cannot be read of its records; at work, a last line may just be being written."""
-        torn = self.read.torn and self.metadata.status != "running"
-        return self.read.remark if self.read.unreadable or torn else None
+        torn = self.records.torn and self.status != "running"
+        return self.records.remark if self.records.unreadable or torn else None
 
     @property
     def took_0_ms(self) -> bool:
         """Whether it took less than 1 ms, which is written as 0."""
-        return self.metadata.duration_ms == 0
+        return self.written.duration_ms == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +97,18 @@ _RULES = (
          f"made calls, but {METRICS} holds none of them.",
          None, "ls -la {folder}"),
     Rule("metrics", "warning",
-         lambda one: one.left_nothing and one.metadata.status not in UNFINISHED,
+         lambda one: one.left_nothing and one.status not in UNFINISHED,
          "ended without a recorded call.",
          "That is right if it calls no model and no tool. If it does, LangChain was not told of "
          "them: a model called in a thread or a library of your own needs the config handed on.",
          "def node(state, config: RunnableConfig): model.invoke(messages, config)"),
-    Rule("lost commis", "warning", lambda one: one.metadata.status == "lost" and not one.problem,
+    Rule("lost commis", "warning", lambda one: one.status == "lost" and not one.problem,
          "never ended: the process was killed or crashed.",
          "`show` tells what was in flight. Under a checkpointer, graph.invoke(None, config) with "
          "the same thread_id goes on with it.",
          "zerg-visibility show {job}{at}"),
     Rule("durations", "warning",
-         lambda one: one.took_0_ms and any(record.duration_ms > 0 for record in one.read.items),
+         lambda one: one.took_0_ms and any(record.duration_ms > 0 for record in one.records.items),
          "took 0 ms although calls in it took longer.",
          None, f"cat {{folder}}/{METADATA}"),
     Rule("durations", "ok", lambda one: one.took_0_ms,
@@ -119,11 +119,11 @@ _RULES = (
          f"left lines in {METRICS} that cannot be read.",
          "A kill in mid-write leaves one; the lines around it are whole and are read.",
          f"jq -cR 'fromjson? // \"unreadable: \" + .' {{folder}}/{METRICS}"),
-    Rule("lines", "warning", lambda one: one.read.newer and one.read.remark,
+    Rule("lines", "warning", lambda one: one.records.newer and one.records.remark,
          "left records of a newer version.",
          None, "pip install --upgrade zerg-visibility"),
     Rule("dropped", "warning",
-         lambda one: (lost := one.metadata.dropped_records) > 0 and counted(lost, "record"),
+         lambda one: (lost := one.written.dropped_records) > 0 and counted(lost, "record"),
          "left out records that could not be written.",
          f"The cause is logged by the logger {LOGGER_NAME!r} of your program.",
          "df -h {folder}; grep -rn 'zerg_visibility could not' logs/"),
@@ -136,7 +136,7 @@ def examine(store: CommisStore) -> tuple[Examined, ...]:
     Raises:
         OSError: Which there are may not be read by this user.
     """
-    return tuple(_examined(store, found) for found in islice(store.recent(), LATEST))
+    return tuple(Examined(store, found) for found in islice(store.recent(), LATEST))
 
 
 def check_commis(examined: Sequence[Examined]) -> Iterator[Finding]:
@@ -153,13 +153,12 @@ def _finding(rule: Rule, asked: Sequence[Examined]) -> Finding | None:
     if not seen:
         return None
     details = [
-        f"job {one.metadata.job_id} ({one.metadata.commis_id})"
-        + (f": {said}" if isinstance(said, str) else "")
+        f"job {one.job_id} ({one.commis_id})" + (f": {said}" if isinstance(said, str) else "")
         for one, said in seen
     ]
     first, _ = seen[0]
     at = at_root(first.folder.parents[1])
-    places = {"folder": shlex.quote(str(first.folder)), "job": first.metadata.job_id, "at": at}
+    places = {"folder": shlex.quote(str(first.folder)), "job": first.job_id, "at": at}
     return Finding(
         rule.check,
         rule.state,
@@ -167,20 +166,3 @@ def _finding(rule: Rule, asked: Sequence[Examined]) -> Finding | None:
         (*named(details), *filter(None, [rule.explained])),
         rule.cure and rule.cure.format(**places),
     )
-
-
-def _examined(store: CommisStore, found: CommisMetadata) -> Examined:
-    problem = closed = None
-    try:
-        store.written_metadata(found.commis_id)
-    except MetadataUnreadableError as error:
-        problem = str(error)
-    for name in (METRICS, METADATA):
-        try:
-            store.open_file(found.commis_id, name).close()
-        except FileNotInCommisError:
-            continue
-        except OSError as error:
-            closed = f"{name}: {error.strerror}"
-    read, folder = records_of(store, found.commis_id), store.folder(found.commis_id)
-    return Examined(found, read, folder, problem, closed)

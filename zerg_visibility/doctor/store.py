@@ -12,7 +12,7 @@ from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.doctor.commis import LATEST
 from zerg_visibility.doctor.finding import OTHER_USER, Finding, named
 from zerg_visibility.settings import ENV_ROOT, at_root
-from zerg_visibility.store.layout import COMMIS, CONCIERGE, JOBS, METRICS, job_file
+from zerg_visibility.store.layout import COMMIS, CONCIERGE, JOBS, job_file
 from zerg_visibility.words import counted
 
 
@@ -64,22 +64,16 @@ def check_jobs(store: CommisStore) -> Finding:
 
 
 def check_outside(store: CommisStore) -> Finding:
-    """See whether calls were made outside of any commis, which `list` and `show` leave out."""
-    folder = store.root / CONCIERGE
-    count = len(list(folder.iterdir())) if folder.is_dir() else 0
-    if count == 0:
-        return Finding(CONCIERGE, "ok", "No run left calls outside of a commis.")
-    runs, where = counted(count, "run"), f"{folder}/*/{METRICS}"
-    if (store.root / COMMIS).is_dir():
-        return Finding(CONCIERGE, "ok", f"Calls outside of any commis, of {runs}, are in {where}.")
+    """See whether there are runs, but no commis in any of them."""
+    count = len(store.concierge_ids())
+    runs, at = counted(count, "concierge run"), at_root(store.root)
+    if count == 0 or store.newest_job():
+        return Finding(CONCIERGE, "ok", f"{runs}: zerg-visibility list --runs{at}")
     return Finding(
         CONCIERGE,
         "warning",
-        f"{runs} left calls outside of any commis, and there is no commis yet.",
-        (
-            f"Their calls are in {where}.",
-            "`list` and `show` show commis alone: wrap the graph to see it there.",
-        ),
+        f"{runs}, and no commis in any of them.",
+        (f"Their own calls are seen with: zerg-visibility list --runs{at}",),
         'builder.add_node("research", create_commis_node(graph, store=store))',
     )
 

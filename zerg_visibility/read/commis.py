@@ -1,135 +1,160 @@
-"""One commis as it stands, worked out in one place for the tools and for the command line."""
+"""One commis as it stands: the one model that the tools, the command line and pages read from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, Self
 
 from zerg_visibility.clock import parse_us
-from zerg_visibility.commis_store import CommisStore
-from zerg_visibility.read.timeline import Timeline, timeline
-from zerg_visibility.records.codec import Record
-from zerg_visibility.records.started import CallStarted
+from zerg_visibility.errors import FileNotInCommisError, MetadataUnreadableError
+from zerg_visibility.read.run import RunFiles
 from zerg_visibility.status import UNENDED
-from zerg_visibility.store.layout import METRICS, STARTED
+from zerg_visibility.store.artifacts import read_artifact
+from zerg_visibility.store.directory import StoreDirectory
+from zerg_visibility.store.layout import RESULT, job_number
 from zerg_visibility.store.metadata import CommisMetadata, CommisTotals
-from zerg_visibility.store.reading import (
-    LinesRead,
-    OpenCalls,
-    open_calls,
-    read_or_say,
-    read_records,
-    read_starts,
-)
+from zerg_visibility.store.runs import SegmentRun
+from zerg_visibility.store.unreadable import stub
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommisNow:
-    """A commis as it stands at one moment; each of its files was read once.
+def metadata_or_stub(
+    store: StoreDirectory, commis_id: str, job_id: int | None = None
+) -> CommisMetadata:
+    """Read what is known of a commis, if need be without its metadata.json.
 
-    Args:
-        metadata: What is known of it as a whole, its totals up to date.
-        read: Its records.
-        calls: Its calls without a record.
-        times: Where its time went.
-        at_work_ms: Milliseconds at work, or passed if it has not ended; None if not known.
-        start_us: When it began, in microseconds since 1970.
-        until_us: When it ended or began to wait, or how far it is known to have run.
-        sign_of_life_us: When one of its files was last written.
-        now_us: When this was read.
-    """
-
-    metadata: CommisMetadata
-    read: LinesRead[Record]
-    calls: OpenCalls
-    times: Timeline
-    at_work_ms: int | None
-    start_us: int
-    until_us: int
-    sign_of_life_us: int | None
-    now_us: int
-
-
-def look_at(store: CommisStore, metadata: CommisMetadata, now_us: int) -> CommisNow:
-    """Read how a commis stands.
+    Everything that lists or shows commis asks here, so that all say the same.
 
     Args:
         store: Where it lies.
-        metadata: What is known of it, or the store's stub.
-        now_us: Microseconds since 1970: up to when a running one runs.
+        commis_id: Which.
+        job_id: The number under which it was found, which decides over what the file says.
     """
-    folder = store.folder(metadata.commis_id)
-    starts = read_or_say(read_starts, folder / STARTED)
-    read = records_of(store, metadata.commis_id)
-    calls = open_calls(starts.items, read.items, metadata)
-    until_us = _known_until_us(store, metadata, now_us)
-    worked_ms = metadata.worked_ms(until_us)
-    unended = [
-        (start.start_us, max(start.start_us, until_us)) for start in calls.in_flight + calls.waiting
-    ]
-    return CommisNow(
-        metadata=with_totals(metadata, read),
-        read=read,
-        calls=calls,
-        times=timeline(read.items, worked_ms, unended),
-        at_work_ms=worked_ms,
-        start_us=_first_us(metadata, read.items, starts.items) or until_us,
-        until_us=until_us,
-        sign_of_life_us=store.last_sign_of_life(metadata.commis_id),
-        now_us=now_us,
-    )
+    try:
+        found = store.written_metadata(commis_id).seen_now()
+    except MetadataUnreadableError as error:
+        return stub(store.folder(commis_id), commis_id, job_id, str(error))
+    return found if job_id is None else replace(found, job_id=job_id)
 
 
-def up_to_date(store: CommisStore, metadata: CommisMetadata) -> CommisMetadata:
-    """Add up the calls of a commis that has not written its totals; any other one is as it was."""
-    if metadata.status not in UNENDED:
-        return metadata  # without reading a metrics.jsonl, which would make a long list slow
-    return with_totals(metadata, records_of(store, metadata.commis_id))
-
-
-def with_totals(metadata: CommisMetadata, read: LinesRead[Record]) -> CommisMetadata:
-    """Add up records that were read already, for a commis that has not written its totals."""
-    if metadata.status not in UNENDED or read.problem is not None:
-        return metadata
-    return replace(metadata, totals=CommisTotals.of(read.items))
-
-
-def at_work_ms(store: CommisStore, metadata: CommisMetadata, now_us: int) -> int | None:
-    """Say how long a commis was at work, or has been so far; None if that is not known.
+class Commis(RunFiles):
+    """One commis as it stood when it was read; each of its files is read once.
 
     Args:
         store: Where it lies.
-        metadata: Which.
-        now_us: Microseconds since 1970: up to when a running one runs.
+        written: What is known of it, as `metadata_or_stub` gives it.
+        now_us: Microseconds since 1970: up to when a running one runs; now if not given.
     """
-    return metadata.worked_ms(_known_until_us(store, metadata, now_us))
+
+    def __init__(
+        self, store: StoreDirectory, written: CommisMetadata, now_us: int | None = None
+    ) -> None:
+        label = commis_label(written.job_id, written.commis_id)
+        super().__init__(label, store.folder(written.commis_id), now_us)
+        self.written = written  # of one at work, without its totals up to now
+        self.commis_id = written.commis_id
+        self.job_id = written.job_id
+        self.name = written.name
+        # Why its metadata.json cannot be read, if it cannot.
+        self.problem = None if written.readable else written.error
+        self.segments = written.segments
+
+    @classmethod
+    def find(cls, store: StoreDirectory, job: str | int) -> Self:
+        """Find a commis by job id or commis id.
+
+        Raises:
+            CommisNotFoundError: There is none.
+            OSError: It cannot be told, since this user may not read the file of the job.
+        """
+        commis_id = store.find(job)
+        return cls(store, metadata_or_stub(store, commis_id, job_number(job)))
+
+    def _facts(self) -> dict[str, str | None]:
+        known = self.written
+        return {"commis id": known.commis_id, "job": str(known.job_id or "-"), "name": known.name,
+                "task": known.task, "error": known.error}  # fmt: skip
+
+    @property
+    def status(self) -> str:
+        """How it stands; `lost` if its process is gone."""
+        return self.written.status
+
+    @cached_property
+    def metadata(self) -> CommisMetadata:
+        """What is known of it as a whole, its totals up to date."""
+        # Of one that has ended they are there: a long list must not read every metrics.jsonl.
+        if self.status not in UNENDED or self.records.problem is not None:
+            return self.written
+        return replace(self.written, totals=CommisTotals.of(self.records))
+
+    @property
+    def totals(self) -> CommisTotals:
+        """Sums over its own calls."""
+        return self.metadata.totals
+
+    @cached_property
+    def result(self) -> str | None:
+        """Its final text; None if it left none.
+
+        Raises:
+            OSError: It is there and cannot be read.
+        """
+        try:
+            return read_artifact(self.folder, RESULT).decode("utf-8", "replace")
+        except FileNotInCommisError:
+            return None
+
+    @property
+    def at_work_ms(self) -> int | None:
+        """Milliseconds at work, or passed if it has not ended; None if not known."""
+        return self.written.worked_ms(self.until_us)
+
+    @cached_property
+    def until_us(self) -> int:
+        """When it ended or began to wait, or how far it is known to have run; µs since 1970."""
+        known = self.written
+        if known.status == "running":
+            return self.now_us
+        if known.finished_at is not None and known.status != "lost":
+            return parse_us(known.finished_at)
+        return self.sign_of_life_us or known.started_us or self.now_us
+
+    @cached_property
+    def start_us(self) -> int:
+        """When it began, in microseconds since 1970."""
+        moments = [one.start_us for one in (*self.records, *self.starts)]
+        known_us = self.written.started_us
+        return min(moments if known_us is None else [*moments, known_us], default=self.until_us)
+
+    @property
+    def latest_segment_us(self) -> int | None:
+        """When its latest segment began."""
+        return self.written.segment_started_us
+
+    def segment_at(self, moment_us: int) -> SegmentRun | None:
+        """Give the segment in which something began at a moment, if that is known."""
+        for run in reversed(self.written.runs):
+            if run.start_ts is not None and parse_us(run.start_ts) <= moment_us:
+                return run
+        return None
+
+    def segment_end_us(self, moment_us: int) -> int | None:
+        """When the segment ended in which something began at a moment; None if not known."""
+        run = self.segment_at(moment_us)
+        return None if run is None or run.end_ts is None else parse_us(run.end_ts)
+
+    def summary(self) -> dict[str, Any]:
+        """Give the JSON object of `zerg-visibility list --json`."""
+        return self.metadata.to_dict()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the JSON object of `zerg-visibility show JOB --json`."""
+        return {"metadata": self.summary(), **super().to_dict()}
 
 
-def records_of(store: CommisStore, commis_id: str) -> LinesRead[Record]:
-    """Read a commis's records; if its file cannot be read, there are none but a remark on it."""
-    return read_or_say(read_records, store.folder(commis_id) / METRICS)
-
-
-def _known_until_us(store: CommisStore, metadata: CommisMetadata, now_us: int) -> int:
-    """Say when a commis ended, or up to when it is known to have run.
-
-    Args:
-        store: Where it lies.
-        metadata: Which.
-        now_us: Microseconds since 1970: up to when a running one runs.
-    """
-    if metadata.status == "running":
-        return now_us
-    if metadata.finished_at is not None and metadata.status != "lost":
-        return parse_us(metadata.finished_at)
-    return store.last_sign_of_life(metadata.commis_id) or metadata.started_us or now_us
-
-
-def _first_us(
-    metadata: CommisMetadata, records: Iterable[Record], starts: Iterable[CallStarted]
-) -> int | None:
-    moments = [record.start_us for record in records]
-    moments += [start.start_us for start in starts]
-    if metadata.started_us is not None:
-        moments.append(metadata.started_us)
-    return min(moments, default=None)
+def commis_label(job_id: int | None, commis_id: str) -> str:
+    """Name a commis by its job and its directory, or by its directory alone."""
+    if job_id is None:
+        return f"commis {commis_id}"
+    return f"commis job {job_id} (commis {commis_id})"

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import heapq
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TypeAlias
 
 import orjson
 
-from zerg_visibility.clock import SYSTEM_CLOCK, Clock, parse_us
-from zerg_visibility.commis_store import CommisStore
+from zerg_visibility.clock import SYSTEM_CLOCK, Clock
 from zerg_visibility.errors import CommisNotFoundError, MetadataUnreadableError
+from zerg_visibility.read.commis import Commis
+from zerg_visibility.read.cursor import LineCursor
 from zerg_visibility.records.base import UnknownEventError
 from zerg_visibility.records.codec import Record, record_from_dict
-from zerg_visibility.store.layout import METADATA, METRICS
+from zerg_visibility.records.runs import ConciergeRunRecord
+from zerg_visibility.store.directory import StoreDirectory
+from zerg_visibility.store.files import FileVersion
+from zerg_visibility.store.layout import METRICS
 from zerg_visibility.store.metadata import CommisMetadata
-from zerg_visibility.store.reading import MAX_LINE_BYTES
 
 GRACE_S = 10.0
 """A commis that ended is read on for so long: a tool that outlived a timeout reports late."""
@@ -35,106 +36,42 @@ JOBS_PER_POLL = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CommisStarted:
-    """A commis began, was resumed, or was found at work when following began.
+class _Told:
+    """What a commis did.
 
     Args:
         commis: Its metadata.
-        resumed: Whether it was seen before, and is at work again after an interrupt or a failure.
         at_us: When, in microseconds since 1970.
     """
 
     commis: CommisMetadata
-    resumed: bool
     at_us: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecordSeen:
-    """A commis wrote a record.
+class CommisStarted(_Told):
+    """It began, or was found at work when following began; `resumed` if it was seen before."""
 
-    Args:
-        commis: Whose file it stands in.
-        record: The record.
-        line: The line as it stands in the file.
-        at_us: When it ended, in microseconds since 1970.
-    """
+    resumed: bool
 
-    commis: CommisMetadata
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordSeen(_Told):
+    """It wrote a record, with the line as it stands in the file."""
+
     record: Record
     line: bytes
-    at_us: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineUnreadable:
-    """A finished line of a commis's metrics.jsonl is not a record.
-
-    Args:
-        commis: Whose file it stands in.
-        at_us: When it was found, in microseconds since 1970.
-    """
-
-    commis: CommisMetadata
-    at_us: int
+class LineUnreadable(_Told):
+    """A finished line of its metrics.jsonl is not a record."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommisEnded:
-    """A commis is no longer at work, for now or for good; its status says why.
-
-    Args:
-        commis: Its metadata.
-        at_us: When, in microseconds since 1970.
-    """
-
-    commis: CommisMetadata
-    at_us: int
+class CommisEnded(_Told):
+    """It is no longer at work, for now or for good; its status says why."""
 
 
 News: TypeAlias = CommisStarted | RecordSeen | LineUnreadable | CommisEnded
-
-
-class LineCursor:
-    """Reads the whole lines that were appended to a file since it was last read.
-
-    A file that shrank, vanished or was replaced is read anew; an unfinished last line waits.
-
-    Args:
-        path: The file; it need not exist yet.
-        at_end: Whether to pass over what is in it now.
-    """
-
-    def __init__(self, path: Path, *, at_end: bool = False) -> None:
-        self._path = path
-        self._offset = 0
-        self._inode: int | None = None
-        if at_end:
-            for _ in self.new_lines():
-                pass
-
-    def new_lines(self) -> Iterator[bytes]:
-        """Yield the new lines; one of more than 10 MB comes in pieces."""
-        try:
-            status = self._path.stat()
-        except OSError:
-            self._offset = 0
-            return
-        if status.st_ino != self._inode or status.st_size < self._offset:
-            self._offset, self._inode = 0, status.st_ino
-        if status.st_size == self._offset:
-            return
-        try:
-            file = self._path.open("rb")
-        except OSError:
-            return
-        with file:
-            file.seek(self._offset)
-            while line := file.readline(MAX_LINE_BYTES):
-                if not line.endswith(b"\n") and len(line) < MAX_LINE_BYTES:
-                    return
-                self._offset += len(line)
-                yield line
 
 
 class Follower:
@@ -149,7 +86,7 @@ class Follower:
     """
 
     def __init__(
-        self, store: CommisStore, *, from_start: bool = False, clock: Clock = SYSTEM_CLOCK
+        self, store: StoreDirectory, *, from_start: bool = False, clock: Clock = SYSTEM_CLOCK
     ) -> None:
         self._store = store
         self._clock = clock
@@ -196,10 +133,8 @@ class Follower:
         for job_id, deadline in list(self._pending.items()):
             try:
                 commis_id = self._store.find(job_id)
-            except (
-                CommisNotFoundError,
-                PermissionError,
-            ):  # one that may not be read hides no other
+            except (CommisNotFoundError, PermissionError):
+                # One that may not be read hides no other.
                 if now >= deadline:
                     del self._pending[job_id]
                 continue
@@ -218,24 +153,22 @@ class _Followed:
     """One commis, as it was when last looked at."""
 
     def __init__(
-        self, store: CommisStore, clock: Clock, job_id: int, commis_id: str, *, known: bool
+        self, store: StoreDirectory, clock: Clock, job_id: int, commis_id: str, *, known: bool
     ) -> None:
-        folder = store.folder(commis_id)
         self._store = store
         self._clock = clock
         self._job_id = job_id
         self._commis_id = commis_id
-        self._metadata_path = folder / METADATA
-        self._signature = (0, 0, 0)  # inode, modification, size of metadata.json
+        self._version: FileVersion | None = None
         self._written: CommisMetadata | None = None
         self._seen: CommisMetadata | None = None
         self._read_until = 0.0
         # Of a commis that was there before, only what comes from now on is news.
-        self._cursor = LineCursor(folder / METRICS, at_end=known)
+        self._cursor = LineCursor(store.folder(commis_id) / METRICS, at_end=known)
         if known:
             self._refresh()
             # One at work is announced all the same: it may hang and never say anything again.
-            if self._seen is not None and self._seen.status == "running":
+            if self.at_work:
                 self._seen = None
 
     @property
@@ -244,18 +177,15 @@ class _Followed:
 
     def look(self) -> list[News]:
         before = self._seen
-        changed = self._refresh()
+        self._refresh()
         seen = self._seen
         if seen is None:
             return []
         news: list[News] = []
-        if before is None:
-            at_us = seen.started_us or self._clock.wall_us()
-            news.append(CommisStarted(commis=seen, resumed=False, at_us=at_us))
-        elif changed and seen.segments > before.segments:
-            # Only the first start is written down; a later one rewrites the file.
-            at_us = self._signature[1] // 1000
-            news.append(CommisStarted(commis=seen, resumed=True, at_us=at_us))
+        if before is None or seen.segments > before.segments:
+            started_us = seen.started_us if before is None else seen.segment_started_us
+            at_us = started_us or self._clock.wall_us()
+            news.append(CommisStarted(commis=seen, resumed=before is not None, at_us=at_us))
         now = self._clock.monotonic_ns() / 1e9
         was_at_work = bool(news) or (before is not None and before.status == "running")
         if self.at_work or was_at_work:
@@ -264,27 +194,22 @@ class _Followed:
             # metadata.json was read first: it says "ended" only after the last record was written.
             news.extend(self._new_records(seen))
         if was_at_work and not self.at_work:
-            news.append(CommisEnded(commis=seen, at_us=self._end_us(seen)))
+            at_us = Commis(self._store, seen, self._clock.wall_us()).until_us
+            news.append(CommisEnded(commis=seen, at_us=at_us))
         return news
 
-    def _refresh(self) -> bool:
-        """Read metadata.json if it is another one than last time; say whether it is."""
-        try:
-            status = os.stat(self._metadata_path)  # noqa: PTH116 - once a poll for each commis
-        except OSError:
-            return False
-        signature = (status.st_ino, status.st_mtime_ns, status.st_size)
-        changed = signature != self._signature
-        if changed:
+    def _refresh(self) -> None:
+        """Read metadata.json if it is another one than last time, and ask after its process."""
+        version = self._store.metadata_version(self._commis_id)
+        if version is not None and version != self._version:
             try:
                 written = self._store.written_metadata(self._commis_id)
             except MetadataUnreadableError:
-                return False
+                return
             self._written = replace(written, job_id=self._job_id)
-            self._signature = signature
+            self._version = version
         if self._written is not None:
             self._seen = self._written.seen_now()
-        return changed
 
     def _new_records(self, seen: CommisMetadata) -> Iterator[News]:
         for line in self._cursor.new_lines():
@@ -297,9 +222,5 @@ class _Followed:
             except (ValueError, TypeError, AttributeError):
                 yield LineUnreadable(commis=seen, at_us=self._clock.wall_us())
             else:
-                yield RecordSeen(commis=seen, record=record, line=line, at_us=record.end_us)
-
-    def _end_us(self, seen: CommisMetadata) -> int:
-        if seen.finished_at is not None and seen.status != "lost":
-            return parse_us(seen.finished_at)
-        return self._store.last_sign_of_life(self._commis_id) or self._clock.wall_us()
+                if not isinstance(record, ConciergeRunRecord):
+                    yield RecordSeen(commis=seen, record=record, line=line, at_us=record.end_us)

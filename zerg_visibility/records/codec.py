@@ -17,15 +17,16 @@ Record: TypeAlias = LLMCallRecord | ToolCallRecord | CommisRunRecord
 AnyRecord: TypeAlias = Record | ConciergeRunRecord
 """What sinks take; the files of commis hold no root runs."""
 
-_BY_EVENT: dict[str, type[LLMCallRecord] | type[ToolCallRecord] | type[CommisRunRecord]] = {
+_BY_EVENT: dict[str, type[AnyRecord]] = {
     LLMCallRecord.event: LLMCallRecord,
     ToolCallRecord.event: ToolCallRecord,
     CommisRunRecord.event: CommisRunRecord,
+    ConciergeRunRecord.event: ConciergeRunRecord,
 }
 
 
-def record_from_dict(data: Mapping[str, Any]) -> Record:
-    """Read any record of a commis from its JSON object.
+def record_from_dict(data: Mapping[str, Any]) -> AnyRecord:
+    """Read any record from its JSON object.
 
     Raises:
         UnknownEventError: It is of a newer version.

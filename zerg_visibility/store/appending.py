@@ -70,11 +70,14 @@ class AppendFile(ForkSafe):
         modes: Permissions, should it or its folders have to be created.
     """
 
-    __slots__ = ("_busy", "_checked_at", "_closing", "_fd", "_identity", "_torn", "modes", "path")
+    __slots__ = (
+        "_busy", "_checked_at", "_closing", "_fd", "_identity", "_place", "_torn", "modes", "path",
+    )  # fmt: skip
 
     def __init__(self, path: Path, modes: FileModes) -> None:
         super().__init__()
         self.path = path
+        self._place = str(path)  # which system calls take three times as fast
         self.modes = modes
         self._checked_at = 0.0
         self._fd: int | None = None
@@ -164,17 +167,17 @@ class AppendFile(ForkSafe):
     def _is_at_path(self) -> bool:
         """Say whether the open file was neither deleted nor moved away."""
         try:
-            there = posix.stat(self.path)
+            there = posix.stat(self._place)
         except OSError:
             return False
         return (there.st_dev, there.st_ino) == self._identity
 
     def _open_path(self) -> int:
         try:
-            return posix.open(self.path, _APPEND, self.modes.file)
+            return posix.open(self._place, _APPEND, self.modes.file)
         except FileNotFoundError:
             make_folder(self.path.parent, self.modes)
-            return posix.open(self.path, _APPEND, self.modes.file)
+            return posix.open(self._place, _APPEND, self.modes.file)
 
     def _open(self) -> int:
         self._close()

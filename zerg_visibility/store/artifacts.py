@@ -89,7 +89,7 @@ def read_artifact(folder: Path, file_path: str, limit: int | None = None) -> byt
         return read_up_to(file.fileno(), limit)
 
 
-def read_id(path: Path) -> str | None:
+def read_id(path: Path | str) -> str | None:
     """Read a file of the store's own that holds nothing but an id; None if it is no such file.
 
     Raises:

@@ -21,7 +21,6 @@ from zerg_visibility.store.files import (
     FileModes,
     FileVersion,
     file_version,
-    make_folder,
     replace_file,
     write_new,
 )
@@ -33,21 +32,7 @@ from zerg_visibility.store.system import absolute
 
 
 class StoreDirectory:
-    """The directory tree of all commis under one root.
-
-    Cheap to make: nothing is read or created before it is used. Safe to use from several threads
-    and processes at once. It belongs to the operator and sees every commis; who may see what is
-    decided by the tools.
-
-    Args:
-        root: The folder; $ZERG_VISIBILITY_ROOT if none is given, else ./zerg-data.
-        mode: Permission bits for files, such as 0o600; folders get the matching search bits. By
-            default the umask decides.
-
-    Raises:
-        ConfigurationError: The root is empty, or the mode is not one under which the owner can read
-            and write.
-    """
+    """The half of `CommisStore` that finds and writes; what it takes is told there."""
 
     keeps_files = True
     """Whether anything is written; see NowhereStore."""
@@ -168,12 +153,12 @@ class StoreDirectory:
         Raises:
             OSError: It cannot be written.
         """
-        folder = layout.commis_dir(self.root, metadata.commis_id)
-        return replace_file(folder / layout.METADATA, metadata.to_json(), self.modes)
+        path = layout.commis_place(self.root, metadata.commis_id, layout.METADATA)
+        return replace_file(path, metadata.to_json(), self.modes)
 
     def metadata_version(self, commis_id: str) -> FileVersion | None:
         """Tell whether metadata.json is another one than before, which is quicker than reading."""
-        return file_version(layout.commis_dir(self.root, commis_id) / layout.METADATA)
+        return file_version(layout.commis_place(self.root, commis_id, layout.METADATA))
 
     def save_text(self, commis_id: str, name: str, text: str) -> None:
         """Write a text file of a commis as a whole.
@@ -187,24 +172,20 @@ class StoreDirectory:
             OSError: It cannot be written.
         """
         data = text.encode("utf-8", "replace")
-        replace_file(layout.commis_dir(self.root, commis_id) / name, data, self.modes)
+        replace_file(layout.commis_place(self.root, commis_id, name), data, self.modes)
 
     def append_file(self, path: Path) -> AppendFile:
         """Give a file below the root to which lines can be appended."""
         return AppendFile(path, self.modes)
 
-    def write_file(self, path: Path, data: bytes) -> None:
+    def write_file(self, path: Path | str, data: bytes) -> None:
         """Write a file below the root that must not exist yet, with its folders.
 
         Raises:
             FileExistsError: It exists.
             OSError: It cannot be written.
         """
-        try:
-            write_new(path, data, self.modes)
-        except FileNotFoundError:
-            make_folder(path.parent, self.modes)
-            write_new(path, data, self.modes)
+        write_new(path, data, self.modes)
 
     def remember_key(self, key: str, commis_id: str, *, on_disk: bool) -> None:
         """Note which commis, or which root run of a concierge, a key stands for.
@@ -239,7 +220,6 @@ class StoreDirectory:
             OSError: It cannot be written.
         """
         path = layout.trace_dir(self.root, trace_id) / name
-        make_folder(path.parent, self.modes)
         with suppress(FileExistsError):
             write_new(path, b"", self.modes)
 

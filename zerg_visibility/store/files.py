@@ -14,6 +14,8 @@ from zerg_visibility.store.system import posix
 FileVersion: TypeAlias = tuple[int, int]
 """Its inode and when it was last written to, in nanoseconds since 1970."""
 
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+
 _temporary_numbers = itertools.count(1)
 
 
@@ -37,7 +39,7 @@ class FileModes:
         return cls(file=mode, folder=mode | 0o300 | ((mode & 0o444) >> 2))
 
 
-def make_folder(path: Path, modes: FileModes) -> None:
+def make_folder(path: Path | str, modes: FileModes) -> None:
     """Create a folder and its parents, each with the given mode.
 
     Raises:
@@ -49,26 +51,30 @@ def make_folder(path: Path, modes: FileModes) -> None:
         pass
     except FileNotFoundError:
         # Path.mkdir(parents=True) would give the parents the default mode.
-        make_folder(path.parent, modes)
+        make_folder(Path(path).parent, modes)
         with contextlib.suppress(FileExistsError):  # another process was quicker
             posix.mkdir(path, modes.folder)
 
 
 def write_new(path: Path | str, data: bytes, modes: FileModes) -> None:
-    """Create a file that must not exist yet and write it.
+    """Create a file that must not exist yet, with its folders, and write it.
 
     Raises:
         FileExistsError: It exists.
         OSError: It cannot be written.
     """
-    fd = posix.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, modes.file)
+    try:
+        fd = posix.open(path, _NEW, modes.file)
+    except FileNotFoundError:
+        make_folder(Path(path).parent, modes)
+        fd = posix.open(path, _NEW, modes.file)
     try:
         _write_all(fd, data)
     finally:
         posix.close(fd)
 
 
-def replace_file(path: Path, data: bytes, modes: FileModes) -> FileVersion | None:
+def replace_file(path: Path | str, data: bytes, modes: FileModes) -> FileVersion | None:
     """Write a whole file through a temporary name and a rename.
 
     A reader sees the old file or the new one. There is no fsync: after a power cut the old one may
@@ -84,11 +90,7 @@ def replace_file(path: Path, data: bytes, modes: FileModes) -> FileVersion | Non
     folder, _, name = os.fspath(path).rpartition("/")
     temporary = f"{folder}/.{name}.{os.getpid()}.{next(_temporary_numbers)}.tmp"
     try:
-        try:
-            write_new(temporary, data, modes)
-        except FileNotFoundError:
-            make_folder(path.parent, modes)
-            write_new(temporary, data, modes)
+        write_new(temporary, data, modes)
         version = file_version(temporary)
         posix.replace(temporary, path)
     except BaseException:

@@ -32,7 +32,7 @@ class CommisFolders(ForkSafe):
     def has(self, commis_id: str) -> bool:
         """Say whether there is such a commis, or there may be."""
         try:
-            mode = posix.stat(layout.commis_dir(self._root, commis_id)).st_mode
+            mode = posix.stat(layout.commis_place(self._root, commis_id)).st_mode
         except PermissionError:
             return True  # reading it will say why it cannot be read
         except OSError:
@@ -45,17 +45,17 @@ class CommisFolders(ForkSafe):
         Raises:
             OSError: It cannot be made.
         """
-        parent = self._root / layout.COMMIS
-        if self._try(parent / wanted):
+        parent = f"{self._root}/{layout.COMMIS}"
+        if self._try(f"{parent}/{wanted}"):
             return wanted
         while True:
             with self._lock:
                 known, hint = self._next_suffix
             start = hint if known == wanted else 2
-            number = first_free(lambda n: os.path.lexists(parent / f"{wanted}-{n}"), start)
+            number = first_free(lambda n: os.path.lexists(f"{parent}/{wanted}-{n}"), start)
             with self._lock:
                 self._next_suffix = (wanted, number + 1)
-            if self._try(parent / f"{wanted}-{number}"):
+            if self._try(f"{parent}/{wanted}-{number}"):
                 return f"{wanted}-{number}"
 
     def make_as(self, commis_id: str) -> None:
@@ -66,9 +66,9 @@ class CommisFolders(ForkSafe):
             OSError: It cannot be made.
         """
         make_folder(self._root / layout.COMMIS, self._modes)
-        posix.mkdir(layout.commis_dir(self._root, commis_id), self._modes.folder)
+        posix.mkdir(layout.commis_place(self._root, commis_id), self._modes.folder)
 
-    def _try(self, path: Path) -> bool:
+    def _try(self, path: str) -> bool:
         try:
             posix.mkdir(path, self._modes.folder)
         except FileExistsError:

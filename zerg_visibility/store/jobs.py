@@ -8,7 +8,7 @@ from pathlib import Path
 from zerg_visibility.forksafe import ForkSafe
 from zerg_visibility.store import layout
 from zerg_visibility.store.artifacts import read_id
-from zerg_visibility.store.files import FileModes, make_folder, write_new
+from zerg_visibility.store.files import FileModes, write_new
 from zerg_visibility.store.numbering import first_free
 from zerg_visibility.store.system import posix
 
@@ -36,7 +36,7 @@ class JobNumbers(ForkSafe):
         Raises:
             OSError: This user may not read it.
         """
-        text = (read_id(layout.job_file(self._root, job_id)) or "").strip()
+        text = (read_id(layout.job_place(self._root, job_id)) or "").strip()
         return text if layout.is_own_id(text) else None
 
     def newest(self) -> int:
@@ -69,20 +69,14 @@ class JobNumbers(ForkSafe):
             number = self.newest() + 1
         data = commis_id.encode()
         while True:
-            number = first_free(self._taken, number)
-            path = layout.job_file(self._root, number)
             try:
-                try:
-                    write_new(path, data, self._modes)
-                except FileNotFoundError:
-                    make_folder(path.parent, self._modes)
-                    write_new(path, data, self._modes)
+                write_new(layout.job_place(self._root, number), data, self._modes)
             except FileExistsError:
-                number += 1  # another process was quicker
+                number = first_free(self._taken, number + 1)  # another process was quicker
                 continue
             with self._lock:
                 self._next = max(self._next, number + 1)
             return number
 
     def _taken(self, job_id: int) -> bool:
-        return os.path.lexists(layout.job_file(self._root, job_id))
+        return os.path.lexists(layout.job_place(self._root, job_id))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from pathlib import Path
 
 COMMIS = "commis"
@@ -71,8 +72,17 @@ def commis_dir(root: Path, commis_id: str) -> Path:
     Raises:
         ValueError: The id is not one that a store makes.
     """
-    # One text instead of two joins, which take three times as long.
-    return Path(f"{root}/{COMMIS}/{_checked(commis_id)}")
+    return Path(commis_place(root, commis_id))
+
+
+@lru_cache(maxsize=256)
+def commis_place(root: Path, commis_id: str, name: str = "") -> str:
+    """Give a commis's directory, or one of its files, as a text: a Path costs many times more.
+
+    Raises:
+        ValueError: The id is not one that a store makes.
+    """
+    return f"{root}/{COMMIS}/{_checked(commis_id)}" + (name and f"/{name}")
 
 
 def concierge_dir(root: Path, concierge_id: str) -> Path:
@@ -86,17 +96,22 @@ def concierge_dir(root: Path, concierge_id: str) -> Path:
 
 def job_file(root: Path, job_id: int) -> Path:
     """Give the file that holds the commis id of a job."""
-    return Path(f"{root}/{JOBS}/{int(job_id)}")
+    return Path(job_place(root, job_id))
 
 
-def key_file(root: Path, key: str) -> Path:
+def job_place(root: Path, job_id: int) -> str:
+    """Give the same as a text."""
+    return f"{root}/{JOBS}/{int(job_id)}"
+
+
+def key_file(root: Path, key: str) -> str:
     """Give the file that holds the commis id of a resumable run.
 
     Args:
         root: The store's root.
         key: 32 hex digits, a hash that we made.
     """
-    return root / KEYS / key
+    return f"{root}/{KEYS}/{key}"
 
 
 def trace_dir(root: Path, trace_id: str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import orjson
 
@@ -21,6 +21,9 @@ from zerg_visibility.store.runs import SegmentRun
 from zerg_visibility.words import duration, one_line
 
 SCHEMA_VERSION = 1
+
+TASK_MAX = 10_000
+"""Characters of a task in metadata.json; it is read whole at every listing."""
 
 UNKNOWN_OWNER = "[owner unknown]"
 """Whose a commis is if the function that should tell it failed: nobody's but the operator's."""
@@ -69,6 +72,11 @@ class CommisTotals:
     llm_ms: int = 0
     tool_ms: int = 0
 
+    @property
+    def all_tokens(self) -> int:
+        """Tokens in and out, also where a provider did not add them up."""
+        return self.total_tokens or self.prompt_tokens + self.completion_tokens
+
     @classmethod
     def of(cls, records: Iterable[Record]) -> CommisTotals:
         """Add up any number of records."""
@@ -98,6 +106,34 @@ class DescendantTotals:
     total_tokens: int = 0
     cost_usd: float | None = None
     unpriced_calls: int = 0
+
+    @classmethod
+    def of(cls, metadata: CommisMetadata) -> DescendantTotals:
+        """Give what one commis is to those above it: itself, and all below it."""
+        own = metadata.totals
+        mine = cls(
+            jobs=1,
+            llm_calls=own.llm_calls,
+            tool_calls=own.tool_calls,
+            total_tokens=own.total_tokens,
+            cost_usd=own.cost_usd,
+            unpriced_calls=own.unpriced_calls,
+        )
+        return mine if metadata.descendants is None else cls.sum_of((mine, metadata.descendants))
+
+    @classmethod
+    def sum_of(cls, several: Iterable[DescendantTotals]) -> DescendantTotals:
+        """Add up any number of them."""
+        every = tuple(several)
+        costs = [one.cost_usd for one in every if one.cost_usd is not None]
+        return cls(
+            jobs=sum(one.jobs for one in every),
+            llm_calls=sum(one.llm_calls for one in every),
+            tool_calls=sum(one.tool_calls for one in every),
+            total_tokens=sum(one.total_tokens for one in every),
+            cost_usd=sum(costs) if costs else None,
+            unpriced_calls=sum(one.unpriced_calls for one in every),
+        )
 
 
 _NOTHING_YET: dict[str, Any] = dataclasses.asdict(CommisTotals())
@@ -185,6 +221,9 @@ class CommisMetadata:
         dropped_records: Records that could not be written.
         schema_version: Of this file.
     """
+
+    readable: ClassVar[bool] = True
+    """Whether this comes from a metadata.json; see `unreadable.py`."""
 
     commis_id: str
     job_id: int | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -10,11 +10,10 @@ from typing import Any, Generic, TypeVar
 import orjson
 
 from zerg_visibility.records.base import UnknownEventError
-from zerg_visibility.records.codec import Record, record_from_dict
+from zerg_visibility.records.codec import AnyRecord, Record, record_from_dict
+from zerg_visibility.records.runs import ConciergeRunRecord
 from zerg_visibility.records.started import CallStarted
-from zerg_visibility.status import UNENDED
 from zerg_visibility.store.artifacts import open_artifact
-from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.words import counted
 
 MAX_LINE_BYTES = 10_000_000
@@ -70,13 +69,19 @@ class LinesRead(Generic[ItemT]):
         return f"Skipped: {' and '.join(parts)}." if parts else None
 
 
-def read_records(path: Path) -> LinesRead[Record]:
+def read_records(path: Path) -> LinesRead[AnyRecord]:
     """Read a metrics.jsonl; a missing file reads as empty.
 
     Raises:
         OSError: It is there and cannot be read.
     """
     return _read(path, record_from_dict)
+
+
+def without_root_runs(read: LinesRead[AnyRecord]) -> LinesRead[Record]:
+    """Leave out what is no call and no commis: the runs of a concierge as a whole."""
+    items = tuple(item for item in read.items if not isinstance(item, ConciergeRunRecord))
+    return LinesRead(items, read.unreadable, read.torn, read.problem, read.newer)
 
 
 def read_starts(path: Path) -> LinesRead[CallStarted]:
@@ -95,44 +100,6 @@ def read_or_say(read: Callable[[Path], LinesRead[ItemT]], path: Path) -> LinesRe
     except OSError as error:
         reason = error.strerror or type(error).__name__
         return LinesRead((), problem=f"{path.name} cannot be read ({reason})")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenCalls:
-    """The calls of a commis that began and have no record.
-
-    Args:
-        in_flight: What it is doing, or was when its process went.
-        waiting: Those in which it asked a human, if it waits for one.
-        stopped: Those of segments that have ended: each ended with its segment.
-    """
-
-    in_flight: tuple[CallStarted, ...] = ()
-    waiting: tuple[CallStarted, ...] = ()
-    stopped: tuple[CallStarted, ...] = ()
-
-
-def open_calls(
-    starts: Iterable[CallStarted], records: Iterable[Record], metadata: CommisMetadata | None
-) -> OpenCalls:
-    """Tell which calls have no record, and why: the one place where that is decided.
-
-    Args:
-        starts: The lines of started.jsonl, read before the records.
-        records: The lines of metrics.jsonl.
-        metadata: What is known of the commis; without it, all of them may be in flight.
-    """
-    recorded = {record.span_id for record in records}
-    calls = (start for start in starts if start.event in {"llm_call", "tool_call"})
-    unrecorded = [start for start in calls if start.span_id not in recorded]
-    since_us = (metadata and metadata.segment_started_us) or 0
-    latest = tuple(start for start in unrecorded if start.start_us >= since_us)
-    earlier = tuple(start for start in unrecorded if start.start_us < since_us)
-    if metadata is None or metadata.status in UNENDED:
-        return OpenCalls(in_flight=latest, stopped=earlier)
-    if metadata.status == "interrupted":
-        return OpenCalls(waiting=latest, stopped=earlier)
-    return OpenCalls(stopped=earlier + latest)
 
 
 def _read(path: Path, parse: Callable[[dict[str, Any]], ItemT]) -> LinesRead[ItemT]:

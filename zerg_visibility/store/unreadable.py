@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
-from zerg_visibility.clock import format_us, parse_us
+from zerg_visibility.clock import format_us, moment_in_name
 from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.store.system import posix
 
-UNREADABLE = "?"
-"""The name of such a commis."""
-
 NEWBORN_S = 10.0
 """A commis without a metadata.json is taken as just beginning for so many seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class UnreadCommis(CommisMetadata):
+    """What its directory tells of a commis; why no more is known is its error."""
+
+    readable: ClassVar[bool] = False
 
 
 def stub(folder: Path, commis_id: str, job_id: int | None, error: str) -> CommisMetadata:
@@ -25,11 +31,11 @@ def stub(folder: Path, commis_id: str, job_id: int | None, error: str) -> Commis
         job_id: Its number, where it is known.
         error: Why metadata.json cannot be read.
     """
-    created_us = _created_us(commis_id)
-    return CommisMetadata(
+    created_us = moment_in_name(commis_id)
+    return UnreadCommis(
         commis_id=commis_id,
         job_id=job_id,
-        name=UNREADABLE,
+        name="?",
         status="running" if _is_newborn(folder, created_us) else "lost",
         created_at=None if created_us is None else format_us(created_us),
         error=error,
@@ -46,11 +52,3 @@ def _is_newborn(folder: Path, created_us: int | None) -> bool:
         return False
     # metadata.json is its first file; with a dot begins the name under which that is written.
     return all(name.startswith(".") for name in names)
-
-
-def _created_us(commis_id: str) -> int | None:
-    date, _, clock = commis_id[:19].partition("T")
-    try:
-        return parse_us(f"{date}T{clock.replace('-', ':')}")
-    except ValueError:
-        return None

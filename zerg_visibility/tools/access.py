@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import BinaryIO, Literal
 
 from langchain_core.tools import ToolException
 
 from zerg_visibility import words
-from zerg_visibility.clock import SYSTEM_CLOCK
 from zerg_visibility.commis_store import CommisStore
-from zerg_visibility.errors import (
-    CommisNotFoundError,
-    FileNotInCommisError,
-    MetadataUnreadableError,
-)
-from zerg_visibility.read.children import Descendants, descendants
-from zerg_visibility.read.commis import CommisNow, look_at
+from zerg_visibility.errors import CommisNotFoundError, FileNotInCommisError
+from zerg_visibility.read.commis import Commis
 from zerg_visibility.status import CommisStatus
-from zerg_visibility.store.layout import job_number
 from zerg_visibility.store.metadata import CommisMetadata
 
 ECHO_MAX = 80
@@ -40,27 +34,7 @@ FILES_NAMED = 20
 _IN_WORDS = re.compile(r" {0,9}(?:(?:commis )?job )?#?([1-9][0-9]{0,17}) {0,9}\Z", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class FoundCommis:
-    """A commis that the concierge may see.
-
-    Args:
-        commis_id: The name of its directory.
-        job_id: Its number; None if it has none, or none that can be read.
-        metadata: What is known of it; None if its metadata.json cannot be read.
-    """
-
-    commis_id: str
-    job_id: int | None
-    metadata: CommisMetadata | None
-
-    @property
-    def label(self) -> str:
-        """How answers call it: `commis job 7 (commis 2025-12-15T04-08-08_calculate-7-6)`."""
-        return commis_label(self.job_id, self.commis_id)
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ConciergeView:
     """A store as the concierge of one owner sees it.
 
@@ -76,30 +50,20 @@ class ConciergeView:
     max_bytes: int
     detail: Literal["summary", "full"]
 
-    def find(self, job: int | str) -> FoundCommis:
+    def find(self, job: int | str) -> Commis:
         """Find a commis by job id or commis id.
 
         Raises:
             ToolException: There is none, or it is another owner's.
         """
         named = _IN_WORDS.match(job) if isinstance(job, str) else None
-        wanted = job if named is None else named[1]
         try:
-            commis_id = self.store.find(wanted)
+            found = Commis.find(self.store, job if named is None else named[1])
         except CommisNotFoundError:
             raise self._job_not_found(job) from None
-        number = job_number(wanted)
-        try:
-            metadata = self.store.written_metadata(commis_id).seen_now()
-        except MetadataUnreadableError:
-            if not self._sees_unreadable():
-                raise self._job_not_found(job) from None
-            return FoundCommis(commis_id, number, None)
-        if metadata.owner_id != self.owner_id:
+        if not self._sees(found.written):
             raise self._job_not_found(job)
-        if number is not None:
-            metadata = replace(metadata, job_id=number)
-        return FoundCommis(commis_id, metadata.job_id, metadata)
+        return found
 
     def recent(
         self, *, status: CommisStatus | None = None, since_us: int | None = None
@@ -110,23 +74,9 @@ class ConciergeView:
             status: Only those that stand so.
             since_us: Only those started after this moment, in microseconds since 1970.
         """
-        return self._own(self.store.recent(status=status, since_us=since_us))
+        return filter(self._sees, self.store.recent(status=status, since_us=since_us))
 
-    def look_at(self, commis: FoundCommis) -> CommisNow:
-        """Read how a commis stands; one without metadata as far as its other files tell."""
-        metadata = commis.metadata or self.store.metadata_or_stub(commis.commis_id)
-        return look_at(self.store, metadata, SYSTEM_CLOCK.wall_us())
-
-    def descendants(self, commis: CommisNow) -> Descendants:
-        """Find the owner's commis below one."""
-        return descendants(
-            self.store,
-            commis.metadata.commis_id,
-            commis.read.items,
-            sees=lambda found: found.owner_id == self.owner_id,
-        )
-
-    def open_file(self, commis: FoundCommis, file_path: str) -> BinaryIO:
+    def open_file(self, commis: Commis, file_path: str) -> BinaryIO:
         """Open a file of a commis by an untrusted name.
 
         Raises:
@@ -135,7 +85,7 @@ class ConciergeView:
         try:
             return self.store.open_file(commis.commis_id, file_path)
         except FileNotInCommisError:
-            names = [words.one_line(name, ECHO_MAX) for name in self.store.files(commis.commis_id)]
+            names = [words.one_line(name, ECHO_MAX) for name in commis.files]
             more = len(names) - FILES_NAMED
             listed = ", ".join(names[:FILES_NAMED]) + (f" and {more:,} more" if more > 0 else "")
             job = f"job {commis.job_id}" if commis.job_id is not None else commis.commis_id
@@ -144,27 +94,10 @@ class ConciergeView:
                 + (f"Files: {listed}." if names else "It has no files yet.")
             ) from None
 
-    def _own(self, found: Iterator[CommisMetadata]) -> Iterator[CommisMetadata]:
-        sees_unreadable: bool | None = None
-        for metadata in found:
-            if metadata.owner_id != self.owner_id:
-                continue
-            if self._is_unreadable(metadata):
-                if sees_unreadable is None:
-                    sees_unreadable = self._sees_unreadable()
-                if not sees_unreadable:
-                    continue
-            yield metadata
+    def _sees(self, commis: CommisMetadata) -> bool:
+        return commis.owner_id == self.owner_id if commis.readable else self._sees_unreadable
 
-    def _is_unreadable(self, metadata: CommisMetadata) -> bool:
-        if metadata.name != "?":  # what the store calls them; a real one may be called so too
-            return False
-        try:
-            self.store.written_metadata(metadata.commis_id)
-        except MetadataUnreadableError:
-            return True
-        return False
-
+    @cached_property
     def _sees_unreadable(self) -> bool:
         # Whose such a commis is cannot be told. Where nobody has an owner it can only be ours;
         # where owners are in use it may be somebody's, so nobody is shown it.
@@ -173,16 +106,9 @@ class ConciergeView:
         return all(one.owner_id is None for one in islice(self.store.recent(), JOBS_LOOKED_AT))
 
     def _job_not_found(self, job: int | str) -> ToolException:
-        own = self._own(islice(self.store.recent(), JOBS_LOOKED_AT))
+        own = filter(self._sees, islice(self.store.recent(), JOBS_LOOKED_AT))
         known = ", ".join(str(one.job_id) for one in islice(own, JOBS_NAMED))
         return ToolException(
             f"Commis job {words.one_line(str(job), ECHO_MAX) or repr('')} not found. "
             + (f"Recent jobs: {known}." if known else "There are no recent jobs.")
         )
-
-
-def commis_label(job_id: int | None, commis_id: str) -> str:
-    """Name a commis by its job and its directory, or by its directory alone."""
-    if job_id is None:
-        return f"commis {commis_id}"
-    return f"commis job {job_id} (commis {commis_id})"

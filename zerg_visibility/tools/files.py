@@ -9,8 +9,8 @@ import orjson
 from langchain_core.tools import ToolException
 
 from zerg_visibility import words
+from zerg_visibility.read.excerpt import NoSuchLineError, excerpt
 from zerg_visibility.tools.access import ConciergeView
-from zerg_visibility.tools.excerpt import excerpt
 
 TORN_NOTE = "\n[The last line is unfinished: it is being written, or its writer died.]"
 
@@ -36,13 +36,11 @@ def read_file(
     commis = view.find(job_id)
     with view.open_file(commis, file_path) as file:
         torn = file_path.endswith(".jsonl") and _is_torn(file)
-        found = excerpt(
-            file,
-            file_path,
-            view.max_bytes - len(TORN_NOTE) if torn else view.max_bytes,
-            start_line=start_line or 1,
-            max_lines=max_lines,
-        )
+        room = view.max_bytes - len(TORN_NOTE) if torn else view.max_bytes
+        try:
+            found = excerpt(file, file_path, room, start_line=start_line or 1, max_lines=max_lines)
+        except NoSuchLineError as error:
+            raise ToolException(str(error)) from error
     note = TORN_NOTE if torn and found.reaches_end else ""
     header = f"Contents of {words.one_line(file_path, 200)} from {commis.label}:"
     return f"{header}\n\n{found.text or '[The file is empty.]'}{note}"

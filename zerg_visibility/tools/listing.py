@@ -6,11 +6,11 @@ from langchain_core.tools import ToolException
 
 from zerg_visibility import words
 from zerg_visibility.clock import SYSTEM_CLOCK, format_us
-from zerg_visibility.read.commis import at_work_ms
+from zerg_visibility.read.commis import Commis
+from zerg_visibility.read.result import up_to
 from zerg_visibility.status import STATUSES
 from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.tools.access import ConciergeView
-from zerg_visibility.tools.results import up_to
 from zerg_visibility.tools.window import window_start_us, window_text
 
 MAX_LIMIT = 200
@@ -43,7 +43,7 @@ def list_recent(
     room = view.max_bytes - NOTE_BYTES
     more = False
     for metadata in view.recent(status=status, since_us=since_us):
-        line = _line(metadata, at_work_ms(view.store, metadata, now_us))
+        line = _line(metadata, Commis(view.store, metadata, now_us).at_work_ms)
         room -= len(line.encode()) + 1
         if len(lines) == limit or room < 0:
             more = True

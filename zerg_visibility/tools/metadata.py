@@ -7,7 +7,6 @@ from typing import Any
 import orjson
 from langchain_core.tools import ToolException
 
-from zerg_visibility.read.commis import up_to_date
 from zerg_visibility.records.codec import json_line
 from zerg_visibility.tools.access import ConciergeView
 
@@ -24,13 +23,13 @@ def read_metadata(view: ConciergeView, job_id: int | str) -> str:
         ToolException: There is no such commis, or its metadata.json cannot be read.
     """
     commis = view.find(job_id)
-    if commis.metadata is None:
+    if commis.problem is not None:
         raise ToolException(
             f"The metadata.json of {commis.label} cannot be read; "
             "read_commis_result and get_commis_metrics say what is known without it."
         )
     # Through json_line and back: it alone copes with every string that a task may hold.
-    data = orjson.loads(json_line(up_to_date(view.store, commis.metadata).to_dict()))
+    data = orjson.loads(json_line(commis.metadata.to_dict()))
     text = _indented(data)
     for limit in _TEXT_LIMITS:
         if len(text.encode()) <= view.max_bytes:

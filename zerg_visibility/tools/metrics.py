@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from zerg_visibility import words
-from zerg_visibility.read.commis import CommisNow
+from zerg_visibility.read.children import children_text
+from zerg_visibility.read.commis import Commis
+from zerg_visibility.read.result import cost_text, up_to, waiting_text
 from zerg_visibility.read.timeline import Timeline, call_name, try_text
 from zerg_visibility.records.calls import LLMCallRecord, ToolCallRecord
-from zerg_visibility.tools.access import ConciergeView, FoundCommis
-from zerg_visibility.tools.results import cost_text, up_to, waiting_text
+from zerg_visibility.tools.access import ConciergeView
 
 MAX_CHARACTERS = 1_500
 """The longest answer."""
@@ -28,38 +29,39 @@ def read_metrics(view: ConciergeView, job_id: int | str) -> str:
     Raises:
         ToolException: There is no such commis.
     """
-    commis = view.find(job_id)
-    now = view.look_at(commis)
-    above = [f"Metrics of {commis.label}: {_standing(commis, now)}", "", *_times(now)]
-    above += _tokens_and_cost(now.times, now.metadata.totals.unpriced_calls)
-    above += _children(view, now)
-    if slowest := now.times.slowest(SLOWEST_NAMED):
+    now = view.find(job_id)
+    now.read()
+    times, metadata = now.timeline, now.metadata
+    above = [f"Metrics of {now.label}: {_standing(now)}", "", *_times(now)]
+    above += _tokens_and_cost(times, metadata.totals.unpriced_calls)
+    if below := children_text(now.children, metadata.descendants, times.totals):
+        above.append(below)
+    if slowest := times.slowest(SLOWEST_NAMED):
         named = [f"{_name(call)} {words.duration(call.duration_ms)}" for call in slowest]
         above.append(f"Slowest calls: {', '.join(named)}.")
-    above += _retries(now.times)
-    below = _unended(now)
-    if now.metadata.dropped_records:
-        below.append(f"Not recorded: {words.counted(now.metadata.dropped_records, 'call')}.")
-    below += [now.read.remark] if now.read.remark else []
+    above += _retries(times)
+    last = _unended(now)
+    if metadata.dropped_records:
+        last.append(f"Not recorded: {words.counted(metadata.dropped_records, 'call')}.")
+    last += [now.records.remark] if now.records.remark else []
     text = ""
     for limit in ERROR_LIMITS:
-        text = "\n".join([*above, *_failures(now.times, limit), *below])
+        text = "\n".join([*above, *_failures(times, limit), *last])
         if len(text) <= MAX_CHARACTERS:
             return text
     # Every part is cut to its own measure; this holds the promise if numbers are absurdly long.
     return f"{text[: MAX_CHARACTERS - 1]}…"
 
 
-def _standing(commis: FoundCommis, now: CommisNow) -> str:
-    if commis.metadata is None:
+def _standing(now: Commis) -> str:
+    if now.problem is not None:
         return "its metadata.json cannot be read, so status and execution time are not known."
-    status = now.metadata.status
     time = "unknown" if now.at_work_ms is None else words.duration(now.at_work_ms)
-    return f"status {status}, execution time {time}{up_to(status)}."
+    return f"status {now.status}, execution time {time}{up_to(now.status)}."
 
 
-def _times(now: CommisNow) -> list[str]:
-    calls, totals = now.times, now.times.totals
+def _times(now: Commis) -> list[str]:
+    calls, totals = now.timeline, now.timeline.totals
     whole_ms = None if now.at_work_ms is None else calls.duration_ms
     lines = []
     if calls.calls:
@@ -104,12 +106,11 @@ def _share(part_ms: int, whole_ms: int | None) -> str:
 
 def _tokens_and_cost(calls: Timeline, unpriced_calls: int) -> list[str]:
     lines, totals = [], calls.totals
-    total = totals.total_tokens or totals.prompt_tokens + totals.completion_tokens
-    if total:
+    if totals.all_tokens:
         cached = f" ({totals.cached_tokens:,} cached)" if totals.cached_tokens else ""
         reasoning = f" ({totals.reasoning_tokens:,} reasoning)" if totals.reasoning_tokens else ""
         lines.append(
-            f"Tokens: {total:,} in all, {totals.prompt_tokens:,} in{cached}, "
+            f"Tokens: {totals.all_tokens:,} in all, {totals.prompt_tokens:,} in{cached}, "
             f"{totals.completion_tokens:,} out{reasoning}."
         )
     if totals.calls_without_usage:
@@ -121,11 +122,6 @@ def _tokens_and_cost(calls: Timeline, unpriced_calls: int) -> list[str]:
     if cost := cost_text(totals.cost_usd, unpriced_calls):
         lines.append(f"Cost: {cost}.")
     return lines
-
-
-def _children(view: ConciergeView, now: CommisNow) -> list[str]:
-    sentence = view.descendants(now).sentence(now.times.totals)
-    return [sentence] if sentence else []
 
 
 def _retries(calls: Timeline) -> list[str]:
@@ -147,13 +143,13 @@ def _failures(calls: Timeline, limit: int) -> list[str]:
     return [*lines, f"Failed: {more:,} more."] if more > 0 else lines
 
 
-def _unended(now: CommisNow) -> list[str]:
-    if now.metadata.status == "interrupted":
+def _unended(now: Commis) -> list[str]:
+    if now.status == "interrupted":
         return [waiting_text(now)]
-    starts = now.calls.in_flight
+    starts = now.in_flight
     if not starts:
         return []
-    running = now.metadata.status == "running"
+    running = now.status == "running"
     since = "so far" if running else "ago"
     named = [
         f"{words.one_line(str(start.name), NAME_MAX)} "

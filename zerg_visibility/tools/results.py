@@ -1,41 +1,14 @@
-"""read_commis_result: what a commis answered, how long it took, and how it stands if it did not."""
+"""read_commis_result: what a commis answered, or how it stands."""
 
 from __future__ import annotations
 
 from zerg_visibility import words
 from zerg_visibility.errors import FileNotInCommisError
-from zerg_visibility.read.children import Descendants
-from zerg_visibility.read.commis import CommisNow
-from zerg_visibility.read.timeline import Timeline, call_name
-from zerg_visibility.records.calls import LLMCallRecord
-from zerg_visibility.status import UNFINISHED, CommisStatus
+from zerg_visibility.read.commis import Commis
+from zerg_visibility.read.excerpt import excerpt
+from zerg_visibility.read.result import finished_calls, render_result
 from zerg_visibility.store.layout import RESULT
-from zerg_visibility.store.metadata import CommisMetadata, CommisTotals
-from zerg_visibility.tools.access import ConciergeView, FoundCommis, commis_label
-from zerg_visibility.tools.excerpt import excerpt
-
-NAME_MAX = 40
-"""Characters of a tool's or model's name within a sentence."""
-
-ERROR_MAX = 500
-"""Characters of an error."""
-
-ASKED_MAX = 300
-"""Characters of a question to a human."""
-
-LAST_NAMED = 3
-"""Calls named as the last ones."""
-
-_ENDED_BADLY: dict[str, str] = {
-    "failed": "It failed",
-    "cancelled": "It was cancelled",
-    "timeout": "It ran into its time limit",
-}
-_WHAT_NEXT = {
-    "running": "There is no result yet; read it again later.",
-    "interrupted": "There is no result before a human has answered and it is resumed.",
-    "lost": "Its process is gone; no result will come unless it is started again.",
-}
+from zerg_visibility.tools.access import ConciergeView
 
 
 def read_result(view: ConciergeView, job_id: int | str) -> str:
@@ -46,198 +19,15 @@ def read_result(view: ConciergeView, job_id: int | str) -> str:
     """
     commis = view.find(job_id)
     result = _bounded_result(view, commis)
-    if commis.metadata is None:
-        return _render_unreadable(view, commis, result)
-    if commis.metadata.status == "success" and view.detail != "full":
+    if commis.problem is not None:
+        return _render_unreadable(commis, result)
+    if commis.status == "success" and view.detail != "full":
         return render_result(commis.metadata, result)
-    now = view.look_at(commis)
-    return render_result(
-        commis.metadata,
-        result,
-        timeline=now.times,
-        last_event=describe_last_event(now),
-        # One whose process is gone has not been at work since it last wrote something.
-        now_us=now.sign_of_life_us if now.metadata.status == "lost" else now.now_us,
-        below=view.descendants(now) if view.detail == "full" else None,
-        detail=view.detail,
-    )
+    commis.read()
+    return render_result(commis.metadata, result, commis, detail=view.detail)
 
 
-def render_result(
-    metadata: CommisMetadata,
-    result: str | None,
-    *,
-    timeline: Timeline | None = None,
-    last_event: str | None = None,
-    now_us: int | None = None,
-    below: Descendants | None = None,
-    detail: str = "summary",
-) -> str:
-    """Put a commis's answer in the words that the concierge's model reads.
-
-    Args:
-        metadata: What is known of the commis.
-        result: Its final text; None if it left none.
-        timeline: Its calls; without them the totals of the metadata are used.
-        last_event: What an unfinished one does, or did last, as `describe_last_event` says it.
-        now_us: The moment up to which an unfinished one counts as at work, in microseconds since
-            1970; None leaves the elapsed time out.
-        below: The commis that it started.
-        detail: "full" adds a line with cost, tokens and times.
-    """
-    totals = timeline.totals if timeline is not None else metadata.totals
-    numbers = _detail_line(metadata, timeline, below) if detail == "full" else None
-    header = f"Result from {commis_label(metadata.job_id, metadata.commis_id)}:"
-    if metadata.status in UNFINISHED:
-        elapsed = elapsed_ms(metadata, now_us)
-        until = up_to("lost") if metadata.status == "lost" else " since it started"
-        since = "" if elapsed is None else f", {words.duration(elapsed)}{until}"
-        if metadata.status == "interrupted" and metadata.duration_ms is not None:
-            since += f", {words.duration(metadata.duration_ms)} at work"
-        lines = [f"Not finished: status {metadata.status}{since}."]
-        lines += [last_event] if last_event else []
-        lines += [numbers] if numbers else []
-        finished = _finished_calls(totals, timeline)
-        lines += [f"Finished so far: {finished}"] if finished else []
-        lines.append(_WHAT_NEXT[metadata.status])
-        return f"{header}\n\n" + "\n".join(lines)
-    time = "unknown" if metadata.duration_ms is None else words.duration(metadata.duration_ms)
-    above = f"{header}\n\nExecution time: {time}" + (f"\n{numbers}" if numbers else "")
-    if metadata.status == "success":
-        return f"{above}\n\n{result or 'It succeeded and left no result text.'}"
-    error = f": {words.one_line(metadata.error, ERROR_MAX)}" if metadata.error else "."
-    finished = _finished_calls(totals, timeline) or "no calls."
-    how = _ENDED_BADLY.get(metadata.status, f"It ended with status {metadata.status}")
-    return f"{above}\n\n{how}{error}\n\nFinished before that: {finished}"
-
-
-def describe_last_event(commis: CommisNow) -> str:
-    """Say what an unfinished commis waits for, else what is in flight, else what it did last."""
-    status, now_us = commis.metadata.status, commis.now_us
-    if status == "interrupted":
-        return waiting_text(commis)
-    if commis.calls.in_flight:
-        started = commis.calls.in_flight
-        start = max(started, key=lambda call: call.start_us)
-        kind = "LLM call" if start.event == LLMCallRecord.event else "tool call"
-        name = words.one_line(str(start.name), NAME_MAX)
-        others = f" (one of {len(started)} calls in flight)" if len(started) > 1 else ""
-        event = f"{kind} {name} started {_ago(start.start_us, now_us)}, not finished{others}"
-    elif commis.times.calls:
-        last = max(commis.times.calls, key=lambda record: record.end_us)
-        kind = "LLM call" if isinstance(last, LLMCallRecord) else "tool call"
-        how = "finished" if last.success else "failed"
-        event = f"{kind} {words.one_line(call_name(last), NAME_MAX)} {how} "
-        event += _ago(last.end_us, now_us)
-    else:
-        event = "no call so far"
-    if commis.sign_of_life_us is not None:
-        event += f"; last sign of life {_ago(commis.sign_of_life_us, now_us)}"
-    return f"Last event: {event}."
-
-
-def waiting_text(commis: CommisNow) -> str:
-    """Write what asks a human and since when: `Waiting for a human: ask_human (23.5s so far).`."""
-    asking = commis.calls.waiting
-    named = [words.one_line(str(start.name), NAME_MAX) for start in reversed(asking[-LAST_NAMED:])]
-    more = len(asking) - len(named)
-    who = f": {', '.join(named)}" + (f" and {more:,} more" if more else "") if named else ""
-    waited = words.duration(max(0, commis.now_us - commis.until_us) // 1000)
-    question = words.one_line(commis.metadata.asked or "", ASKED_MAX)
-    asked = f", asked: {question}" if question else "."
-    return f"Waiting for a human{who} ({waited} so far){asked}"
-
-
-def up_to(status: CommisStatus) -> str:
-    """Say up to when a time counts, to follow it; nothing if the commis has ended."""
-    if status == "lost":
-        return " until its last sign of life"
-    return " so far" if status in UNFINISHED else ""
-
-
-def elapsed_ms(metadata: CommisMetadata, now_us: int | None) -> int | None:
-    """Measure from the first start to a moment; None if either is not known."""
-    if now_us is None or metadata.started_us is None:
-        return None
-    return max(0, now_us - metadata.started_us) // 1000
-
-
-def tokens_text(totals: CommisTotals) -> str | None:
-    """Write the tokens: `12,345 (10,000 cached)`; None if no provider counted any."""
-    total = totals.total_tokens or totals.prompt_tokens + totals.completion_tokens
-    if not total:
-        return None
-    notes = [f"{totals.cached_tokens:,} cached"] if totals.cached_tokens else []
-    if totals.calls_without_usage:
-        notes.append(f"{words.counted(totals.calls_without_usage, 'call')} not counted")
-    return f"{total:,}" + (f" ({', '.join(notes)})" if notes else "")
-
-
-def cost_text(cost_usd: float | None, unpriced_calls: int) -> str | None:
-    """Write the cost: `$0.0031`; None if no call was priced."""
-    if cost_usd is None:
-        return None
-    unpriced = f" ({words.counted(unpriced_calls, 'call')} not priced)" if unpriced_calls else ""
-    return words.money(cost_usd) + unpriced
-
-
-def _detail_line(
-    metadata: CommisMetadata, calls: Timeline | None, below: Descendants | None
-) -> str | None:
-    totals = metadata.totals if calls is None else calls.totals
-    parts = []
-    if cost := cost_text(totals.cost_usd, metadata.totals.unpriced_calls):
-        parts.append(f"Cost: {cost}.")
-    if tokens := tokens_text(totals):
-        parts.append(f"Tokens: {tokens}.")
-    times = []
-    if totals.llm_calls:
-        spent = words.duration(totals.llm_ms if calls is None else calls.llm_ms)
-        times.append(f"LLM {spent} in {_calls('call', totals.llm_calls, totals.llm_failures)}")
-    if totals.tool_calls:
-        spent = words.duration(totals.tool_ms if calls is None else calls.tool_ms)
-        times.append(f"tools {spent} in {_calls('call', totals.tool_calls, totals.tool_failures)}")
-    if calls is not None and calls.calls:
-        slowest = calls.slowest(1)[0]
-        name = words.one_line(call_name(slowest), NAME_MAX)
-        times.append(f"slowest: {name} {words.duration(slowest.duration_ms)}")
-    if times:
-        line = ", ".join(times)
-        parts.append(f"{line[0].upper()}{line[1:]}.")
-    if below is not None and (sentence := below.sentence(totals)):
-        parts.append(sentence)
-    return " ".join(parts) or None
-
-
-def _finished_calls(totals: CommisTotals, calls: Timeline | None) -> str | None:
-    """Write `3 LLM calls, 2 tool calls (1 failed). Last: ls, ssh_exec (failed).`."""
-    parts = []
-    if totals.llm_calls:
-        parts.append(_calls("LLM call", totals.llm_calls, totals.llm_failures))
-    if totals.tool_calls:
-        parts.append(_calls("tool call", totals.tool_calls, totals.tool_failures))
-    if not parts:
-        return None
-    text = f"{', '.join(parts)}."
-    if calls is not None and calls.calls:
-        last = sorted(calls.calls, key=lambda call: call.end_us)[-LAST_NAMED:]
-        names = [
-            words.one_line(call_name(call), NAME_MAX) + ("" if call.success else " (failed)")
-            for call in last
-        ]
-        text += f" Last: {', '.join(names)}."
-    return text
-
-
-def _calls(noun: str, count: int, failures: int) -> str:
-    return words.counted(count, noun) + (f" ({failures:,} failed)" if failures else "")
-
-
-def _ago(moment_us: int, now_us: int) -> str:
-    return f"{words.duration(max(0, now_us - moment_us) // 1000)} ago"
-
-
-def _bounded_result(view: ConciergeView, commis: FoundCommis) -> str | None:
+def _bounded_result(view: ConciergeView, commis: Commis) -> str | None:
     try:
         with view.store.open_file(commis.commis_id, RESULT) as file:
             return excerpt(file, RESULT, view.max_bytes).text
@@ -245,13 +35,13 @@ def _bounded_result(view: ConciergeView, commis: FoundCommis) -> str | None:
         return None
 
 
-def _render_unreadable(view: ConciergeView, commis: FoundCommis, result: str | None) -> str:
-    calls = view.look_at(commis).times
+def _render_unreadable(commis: Commis, result: str | None) -> str:
+    calls = commis.timeline
     text = (
         f"Result from {commis.label}:\n\n"
         "Execution time: unknown\n\n"
         "Its metadata.json cannot be read, so its status and execution time are not known."
     )
-    if finished := _finished_calls(calls.totals, calls):
+    if finished := finished_calls(calls.totals, calls):
         text += f"\nFinished calls took {words.duration(calls.busy_ms)}: {finished}"
     return f"{text}\n\n" + (f"Its result.txt says:\n\n{result}" if result else "It left no result.")

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.errors import ConfigurationError
+from zerg_visibility.read.excerpt import DEFAULT_MAX_BYTES
 from zerg_visibility.store.metadata import UNKNOWN_OWNER
 from zerg_visibility.tools import arguments
 from zerg_visibility.tools.access import ConciergeView
@@ -19,9 +20,6 @@ from zerg_visibility.tools.metadata import read_metadata
 from zerg_visibility.tools.metrics import read_metrics
 from zerg_visibility.tools.results import read_result
 from zerg_visibility.tools.search import grep
-
-DEFAULT_MAX_BYTES = 32_000
-"""The most that one answer holds, a header not counted."""
 
 LEAST_MAX_BYTES = 4_000
 """Below this, an answer could not hold what it must say."""

@@ -1,4 +1,4 @@
-from zerg_visibility.cli.scale import Scale, Wait, waits_to_fold
+from zerg_visibility.read.scale import Scale, Wait, waits_to_fold
 
 
 def test_without_waits_columns_are_proportional():

@@ -7,15 +7,20 @@ import io
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from langchain_core.tools import ToolException
-
 from zerg_visibility import words
 
 BLOCK_BYTES = 1_000_000
 """How much of a file is in memory at once while its lines are counted."""
 
+DEFAULT_MAX_BYTES = 32_000
+"""The most that one answer holds, a header not counted."""
+
 MARKER_BYTES = 800
 """Kept free for the line that says what was left out; file names in it are cut to fit."""
+
+
+class NoSuchLineError(LookupError):
+    """The file has not so many lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +70,12 @@ def excerpt(
         max_lines: At most so many; None reads to the end.
 
     Raises:
-        ToolException: The file has fewer lines than start_line.
+        NoSuchLineError: The file has fewer lines than start_line.
     """
     size = file.seek(0, io.SEEK_END)
     begin, passed = _after_lines(file, 0, size, start_line - 1)
     if start_line > 1 and begin >= size:
-        raise ToolException(
+        raise NoSuchLineError(
             f"start_line {words.one_line(str(start_line), 20)} is past the end: "
             f"the file has {words.counted(passed, 'line')}."
         )
