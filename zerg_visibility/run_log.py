@@ -23,32 +23,33 @@ from zerg_visibility.store.outputs import highest_output
 class RunLog(ForkSafe):
     """The growing files of one commis or concierge, and what follows from their records.
 
-    Safe to use from several threads.
+    Safe to use from several threads. What cannot be written raises OSError.
 
     Args:
         store: The store in which the files lie.
         redact: Applied to texts before they are stored; never raises.
     """
 
+    dropped = 0
+    stores_starts = True
+    """Whether started.jsonl tells what has begun."""
+    stores_inputs = True
+    """Whether it tells what tools were asked, too."""
+    stores_outputs = False
+    """Whether the answers of tools are kept."""
+    _metrics: AppendFile | None = None
+    _started: AppendFile | None = None
+    _folder: Path | None = None
+    _had_success = False
+
     def __init__(self, store: CommisStore, redact: Redact) -> None:
         super().__init__()
         self.redact = redact
-        self.dropped = 0
-        self.stores_starts = True
-        """Whether started.jsonl tells what has begun."""
-        self.stores_inputs = True
-        """Whether it tells what tools were asked, too."""
-        self.stores_outputs = False
-        """Whether the answers of tools are kept."""
         self._store = store
-        self._metrics: AppendFile | None = None
-        self._started: AppendFile | None = None
-        self._folder: Path | None = None
         self._output_numbers = itertools.count(1)
         self._totals = RunningTotals()
         self.history = CallHistory()
         """How often calls were made before."""
-        self._had_success = False
 
     def open(self, folder: Path) -> None:
         """Say in which folder to write, whether or not it is there yet."""
@@ -76,10 +77,7 @@ class RunLog(ForkSafe):
 
     @property
     def totals(self) -> CommisTotals:
-        """The sums over all records so far, written or not.
-
-        Takes no lock. What is half added up is saved once more when it is there.
-        """
+        """The sums over all records so far, without a lock: what is half added up comes again."""
         return self._totals.snapshot()
 
     def start(self, line: dict[str, Any]) -> None:
@@ -88,11 +86,7 @@ class RunLog(ForkSafe):
             self._started.append(flat_line(line))
 
     def add(self, record: AnyRecord) -> None:
-        """Write one record and add it up.
-
-        Raises:
-            OSError: It could not be written; it is counted as dropped.
-        """
+        """Write one record and add it up; one that cannot be written is counted as dropped."""
         if self._metrics is None:
             self.make_folder()
         try:
@@ -113,11 +107,7 @@ class RunLog(ForkSafe):
             self.dropped += count
 
     def store_output(self, tool: str, text: str) -> tuple[str, int] | None:
-        """Store what a tool answered, numbered in order of completion; give name and size.
-
-        Raises:
-            OSError: It could not be written.
-        """
+        """Store what a tool answered, numbered in order of completion; give name and size."""
         if not self.stores_outputs or self._folder is None:
             return None
         data = text.encode("utf-8", "replace")
@@ -145,10 +135,9 @@ class RunLog(ForkSafe):
 
     def close(self) -> None:
         """Close the files; a late record opens them again."""
-        if self._metrics is not None:
-            self._metrics.close()
-        if self._started is not None:
-            self._started.close()
+        for file in (self._metrics, self._started):
+            if file is not None:
+                file.close()
 
     def _take(self, record: Record) -> None:
         if isinstance(record, CommisRunRecord):

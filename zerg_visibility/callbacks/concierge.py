@@ -13,7 +13,6 @@ from zerg_visibility.callbacks.runs import NAME_MAX, RootRun
 from zerg_visibility.clock import Clock
 from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.diagnostics import Diagnostics
-from zerg_visibility.errortext import ERROR_MAX, error_text
 from zerg_visibility.forksafe import ForkSafe
 from zerg_visibility.records.runs import ConciergeRunRecord
 from zerg_visibility.records.started import CallStarted
@@ -64,10 +63,8 @@ class ConciergeFiles(ForkSafe):
                 return root.run_log
             root.run_log = run_log
         if root.concierge_id is not None:
-            try:
+            with self._diagnostics.guard("note which trace a run is part of"):
                 self._store.note_trace(root.trace_id, root.concierge_id)
-            except Exception as error:
-                self._diagnostics.note("note which trace a run is part of", error)
         if root.name is not None:
             self._write_start(root, root.name, run_log)
             self._write_end(root, run_log)  # it may have ended before its first call
@@ -82,12 +79,13 @@ class ConciergeFiles(ForkSafe):
         if root.name is not None:
             duration_us = max(0, self._clock.monotonic_ns() - root.start_ns) // 1000
             status = _status(root, error)
+            failure = error if status == "failed" else None
             root.outcome = ConciergeRunRecord(
                 name=self._name(root.name),
                 status=status,
                 start_us=root.start_us,
                 end_us=root.start_us + duration_us,
-                error=self._error(error, root) if status == "failed" else None,
+                error=None if failure is None else root.failures.reason(failure, self._redact),
                 concierge_id=root.concierge_id,
                 trace_id=root.trace_id,
                 span_id=root.span_id,
@@ -105,11 +103,7 @@ class ConciergeFiles(ForkSafe):
 
         A run without files has nothing to go on from, and without a thread nothing can.
         """
-        if (
-            root.concierge_id is not None
-            and root.run_log is not None
-            and "thread_id" in root.metadata
-        ):
+        if root.concierge_id and root.run_log is not None and "thread_id" in root.metadata:
             key = _key(root, checkpoint_id)
             if self._store.concierge_of_key(key) is None:
                 self._store.remember_key(key, root.concierge_id, on_disk=True)
@@ -128,15 +122,6 @@ class ConciergeFiles(ForkSafe):
     def _name(self, name: str) -> str:
         return one_line(self._redact(name), NAME_MAX) or "concierge"
 
-    def _error(self, error: BaseException | None, root: RootRun) -> str | None:
-        if error is None:
-            return None
-        known = root.failures.text_of(error)
-        if known is not None:
-            # It came from a commis, which may have secrets of its own.
-            return one_line(self._redact(known), ERROR_MAX)
-        return error_text(error, self._redact)
-
     def _write_start(self, root: RootRun, name: str, run_log: RunLog) -> None:
         mark = this_process()
         start = CallStarted(
@@ -151,10 +136,8 @@ class ConciergeFiles(ForkSafe):
             pid_started=mark.pid_started,
             host=mark.host,
         )
-        try:
+        with self._diagnostics.guard("write a line of started.jsonl"):
             run_log.start(start.to_dict())
-        except Exception as failure:
-            self._diagnostics.note("write a line of started.jsonl", failure)
 
     def _id(self, root: RootRun, name: str) -> str | None:
         """Take over an id from the config's metadata, where anything may stand."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NoReturn, Self
 from uuid import UUID
 
@@ -31,7 +32,7 @@ from zerg_visibility.callbacks.usage import Answer, read_answer, with_usage
 from zerg_visibility.clock import SYSTEM_CLOCK, Clock, never_failing
 from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.diagnostics import Diagnostics
-from zerg_visibility.errortext import ERROR_MAX, error_text
+from zerg_visibility.errortext import ERROR_MAX
 from zerg_visibility.labels import Labels, checked_labels, redacted_labels
 from zerg_visibility.nowhere_store import NowhereStore
 from zerg_visibility.redaction import Redact, safely
@@ -88,27 +89,20 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         given: object = sinks
         are_sinks = isinstance(given, Sequence) and all(isinstance(sink, Sink) for sink in given)
         expect("sinks", sinks, are_sinks, "a list of objects with emit, flush and close")
-        checked = checked_labels(labels)
+        labels = checked_labels(labels)
         if store is None:
             # Who gives a sink of their own has said where records are to go.
             store = NowhereStore() if sinks and not root_is_set() else CommisStore()
         self.store = store
         self.diagnostics = Diagnostics(logger)
-        self.clock = never_failing(
-            clock, lambda error: self.diagnostics.note("read the clock", error)
-        )
+        self.clock = never_failing(clock, partial(self.diagnostics.note, "read the clock"))
         self.raise_error = raise_error
         self.redact = safely(redact, self.diagnostics)
         self._builder = RecordBuilder(self.diagnostics, logger, sinks)
+        shown = redacted_labels(labels, self.redact)
         self.tracker = Tracker(
-            self.store,
-            self.redact,
-            self._builder,
-            self.diagnostics,
-            self.clock,
-            redacted_labels(checked, self.redact),
+            self.store, self.redact, self._builder, self.diagnostics, self.clock, shown
         )
-        """Knows which runs are open."""
 
     def __repr__(self) -> str:
         root = str(self.store.root) if self.store.keeps_files else None
@@ -229,9 +223,8 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
     def on_resume(self, event: GraphResumeEvent) -> None:
         """Note that a graph goes on after an interrupt."""
         try:
-            self.tracker.note_resume(
-                event.run_id.int if event.run_id else None, event.checkpoint_id
-            )
+            run_id = event.run_id.int if event.run_id else None
+            self.tracker.note_resume(run_id, event.checkpoint_id)
         except Exception as failure:
             self._failed("handle on_resume", failure)
 
@@ -263,23 +256,15 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
             call.provider = call.shown(provider) if isinstance(provider, str) else None
             call.hint = call.shown(phase_hint(known, tags))
             call.schemas = output_schemas(options)
-            self.tracker.start(
-                call, call.name or call.shown(serialized_name(serialized, name)) or "model"
-            )
+            shown = call.name or call.shown(serialized_name(serialized, name)) or "model"
+            self.tracker.start(call, shown)
         except Exception as failure:
             self._failed("handle on_chat_model_start", failure, dropped=1)
 
     # Old-style models have prompts where chat models have messages; nothing else differs.
     on_llm_start = on_chat_model_start  # type: ignore[assignment]
 
-    def on_llm_new_token(
-        self,
-        token: Any,
-        *,
-        run_id: UUID,
-        chunk: Any = None,
-        **_: Any,
-    ) -> None:
+    def on_llm_new_token(self, token: Any, *, run_id: UUID, chunk: Any = None, **_: Any) -> None:
         """Note when the first content came, and usage: under `invoke` errors do not repeat it."""
         try:
             self.tracker.note_chunk(run_id.int, token, getattr(chunk, "message", None))
@@ -297,16 +282,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
     def on_llm_end(self, response: Any, *, run_id: UUID, **_: Any) -> None:
         """Record a finished model call."""
         try:
-            ended_ns = self.clock.monotonic_ns()
-            call = self.tracker.take(run_id.int)
-            if call is not None:
-                try:
-                    answer = read_answer(response)
-                except Exception as failure:  # an odd answer must not cost its record
-                    self._failed("read a model's answer", failure)
-                    answer = Answer()
-                self._builder.llm_call(call, ended_ns, with_usage(answer, call.usage), None)
-                self.tracker.end_if_root(call)
+            self._end_model(run_id.int, response, None)
         except Exception as failure:
             self._failed("handle on_llm_end", failure, dropped=1)
 
@@ -315,23 +291,26 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
     ) -> None:
         """Record a failed model call, with the tokens that had arrived."""
         try:
-            ended_ns = self.clock.monotonic_ns()
-            try:
-                answer = read_answer(response)
-            except Exception as failure:
-                self._failed("read a model's answer", failure)
-                answer = Answer()
-            if self._is_set_aside(error, run_id.int, ended_ns, answer):
-                return
-            call = self.tracker.take(run_id.int, error)
-            if call is None:
-                return
-            if not isinstance(error, GraphBubbleUp):
-                answer = with_usage(answer, call.usage)
-                self._builder.llm_call(call, ended_ns, answer, _reason(error, call))
-            self.tracker.end_if_root(call)
+            self._end_model(run_id.int, response, error)
         except Exception as failure:
             self._failed("handle on_llm_error", failure, dropped=1)
+
+    def _end_model(self, run_id: RunId, response: Any, error: BaseException | None) -> None:
+        ended_ns = self.clock.monotonic_ns()
+        try:
+            answer = read_answer(response)
+        except Exception as failure:  # an odd answer must not cost its record
+            self._failed("read a model's answer", failure)
+            answer = Answer()
+        if self._is_set_aside(error, run_id, ended_ns, answer):
+            return
+        call = self.tracker.take(run_id, error)
+        if call is None:
+            return
+        if not isinstance(error, GraphBubbleUp):
+            reason = None if error is None else _reason(error, call)
+            self._builder.llm_call(call, ended_ns, with_usage(answer, call.usage), reason)
+        self.tracker.end_if_root(call)
 
     # -- tools ------------------------------------------------------------------------------------
 
@@ -351,13 +330,10 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
     ) -> None:
         """Note that a tool was called."""
         try:
+            known, call_id = metadata or {}, known_id(tool_call_id)
+            parent = parent_run_id.int if parent_run_id else None
             call = self.tracker.new_call(
-                "tool_call",
-                run_id.int,
-                parent_run_id.int if parent_run_id else None,
-                metadata or {},
-                tags,
-                tool_call_id=known_id(tool_call_id),
+                "tool_call", run_id.int, parent, known, tags, tool_call_id=call_id
             )
             call.name = call.shown(serialized_name(serialized, name)) or "tool"
             self.tracker.start(call, call.name, self._args(call, inputs, input_str))
@@ -395,11 +371,10 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
             call = self.tracker.take(run_id.int)
             if call is None:
                 return
-            if isinstance(error, ParentCommand):
-                # It did what it was for: it handed over.
-                self._builder.tool_call(call, ended_ns, None)
-            elif not isinstance(error, GraphBubbleUp):
-                self._builder.tool_call(call, ended_ns, _reason(error, call))
+            handed_over = isinstance(error, ParentCommand)  # it did what it was for
+            if handed_over or not isinstance(error, GraphBubbleUp):
+                reason = None if handed_over else _reason(error, call)
+                self._builder.tool_call(call, ended_ns, reason)
             self.tracker.end_if_root(call)
         except Exception as failure:
             self._failed("handle on_tool_error", failure, dropped=1)
@@ -416,7 +391,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
             raise failure
 
     def _is_set_aside(
-        self, error: BaseException, run_id: RunId, ended_ns: int, answer: Answer | None
+        self, error: BaseException | None, run_id: RunId, ended_ns: int, answer: Answer | None
     ) -> bool:
         """Say whether a call was cancelled, and waits for whatever encloses it to say why."""
         cancelled = isinstance(error, asyncio.CancelledError)
@@ -448,7 +423,4 @@ def _reason(error: BaseException, call: OpenCall) -> str:
     if isinstance(error, asyncio.CancelledError | GeneratorExit):
         return "cancelled"
     # A tool may have started a commis, which may have secrets of its own.
-    known = (call.inside or call.root).failures.text_of(error)
-    if known is not None:
-        return one_line(call.redact(known), ERROR_MAX)
-    return error_text(error, call.redact)
+    return (call.inside or call.root).failures.reason(error, call.redact)

@@ -13,6 +13,7 @@ from zerg_visibility.callbacks.outside import OutsideTrace
 from zerg_visibility.callbacks.starts import NAMESPACE
 from zerg_visibility.callbacks.usage import Answer, SeenUsage
 from zerg_visibility.clock import format_for_name
+from zerg_visibility.errortext import ERROR_MAX, error_text
 from zerg_visibility.labels import Labels
 from zerg_visibility.records.codec import Record
 from zerg_visibility.records.runs import CommisRunRecord, ConciergeRunRecord
@@ -49,12 +50,12 @@ class Failures:
         self._noted.append((error, text))
         del self._noted[:-keep]
 
-    def text_of(self, error: BaseException) -> str | None:
-        """Give the text of one; None if it did not come from a commis."""
+    def reason(self, error: BaseException, redact: Redact) -> str:
+        """Say why something failed, in a commis's own words if the error came from one."""
         for known, text in list(self._noted):
             if known is error:
-                return text
-        return None
+                return one_line(redact(text), ERROR_MAX)
+        return error_text(error, redact)
 
     def clear(self) -> None:
         """Let go of them, and of what their tracebacks hold."""
@@ -70,8 +71,21 @@ class RootRun:
         start_ns: The same moment on the monotonic clock.
         metadata: Of the run, as LangChain hands it to callbacks.
         outside: The trace that it is part of; None for one of its own.
-        labels: What the user calls it, redacted.
+        labels: Redacted.
     """
+
+    run_log: RunLog | None = None
+    """Where records outside any commis go, once there was one."""
+    name: str | None = None
+    """What its graph is called; None while it is not known to be one."""
+    continues: str | None = None
+    """The root run that it resumes, by its concierge id."""
+    outcome: ConciergeRunRecord | None = None
+    """How it ended, until that is written."""
+    interrupted = False
+    """Whether something in it stopped to wait for a human."""
+    ended = False
+    ended_ns: int | None = None
 
     def __init__(
         self,
@@ -91,10 +105,6 @@ class RootRun:
             None if start_us is None else f"{format_for_name(start_us)}_{digits[-8:]}"
         )
         """The name of its directory; None for a commis that runs on its own."""
-        self.run_log: RunLog | None = None
-        """Where records outside any commis go, once there was one."""
-        self.name: str | None = None
-        """What its graph is called; None while it is not known to be one."""
         self.start_us = start_us or 0
         self.start_ns = start_ns
         self.metadata = metadata
@@ -102,17 +112,9 @@ class RootRun:
         self.ns = ns if isinstance(ns, str) else ""
         """LangGraph's namespace of it, if the graph that it is a node of is not watched."""
         self.labels = labels
-        self.continues: str | None = None
-        """The root run that it resumes, by its concierge id."""
         self.failures = Failures()
         """What commis in it raised."""
-        self.outcome: ConciergeRunRecord | None = None
-        """How it ended, until that is written."""
         self.pid = os.getpid()
-        self.interrupted = False
-        """Whether something in it stopped to wait for a human."""
-        self.ended = False
-        self.ended_ns: int | None = None
         self.chains: set[RunId] = set()
         self.calls: dict[RunId, OpenCall] = {}
 
@@ -120,13 +122,20 @@ class RootRun:
 class OpenRun:
     """Any run that others can be inside of.
 
+    Attributes that few runs need are the class's until then, which is quicker than slots to fill.
+
     Args:
         root: Its root run.
         call: The nearest tool call that it is in, or is.
         inside: The commis that it is in; in a thread without context only its parent tells.
     """
 
-    __slots__ = ("call", "children", "inside", "is_step", "root", "root_of")
+    root_of: ActiveSegment | None = None
+    """The commis whose own graph run this is."""
+    is_step = False
+    """Whether it is directly inside of its root run."""
+    children: set[OpenCall] | None = None
+    """Open calls directly inside."""
 
     def __init__(
         self, root: RootRun, call: OpenCall | None, inside: ActiveSegment | None = None
@@ -134,23 +143,45 @@ class OpenRun:
         self.root = root
         self.call = call
         self.inside = inside
-        self.root_of: ActiveSegment | None = None
-        """The commis whose own graph run this is."""
-        self.is_step = False
-        """Whether it is directly inside of its root run."""
-        self.children: set[OpenCall] | None = None
-        """Open calls directly inside."""
 
 
 class OpenCall(OpenRun):
     """An LLM or tool call that has started."""
 
-    __slots__ = (
-        "agent", "answer", "args_bytes", "asked", "attempt", "cancelled", "cut", "first_token_ns",
-        "hint", "kind", "name", "node", "ns", "parent", "parent_span_id", "provider", "redact",
-        "run_id", "run_log", "schemas", "span_id", "start_ns", "start_us", "stop_watching",
-        "stopped_ns", "tool_call_id", "try_key", "usage",
-    )  # fmt: skip
+    parent_span_id: str | None = None
+    run_log: RunLog | None = None
+    """Where its record goes; None if another handler writes it."""
+    redact: Redact = str
+    """Applied to texts before they are stored or logged; never raises."""
+    name: str | None = None
+    provider: str | None = None
+    agent: str | None = None
+    node: str | None = None
+    ns: str | None = None
+    hint: str | None = None
+    tool_call_id: str | None = None
+    args_bytes: int | None = None
+    attempt = 1
+    try_key: str | None = None
+    asked: Any = None
+    """What a model was asked, to know the call again if it is tried once more."""
+    start_us = 0
+    start_ns = 0
+    first_token_ns: int | None = None
+    stopped_ns: int | None = None
+    """When it must have stopped at the latest, if no end was reported."""
+    stop_watching: Callable[[], object] | None = None
+    """Called at its end, if the end of the task that makes it is waited for."""
+    cancelled = False
+    """Whether its cancellation was reported; why is known only when the commis ends."""
+    cut = False
+    """Whether the node around it was cancelled, and it must have been so with it."""
+    schemas: frozenset[str] = frozenset()
+    """Output schemas that the model answers as if they were tools."""
+    usage: SeenUsage | None = None
+    """Usage that chunks told so far; counts if the call ends without telling it itself."""
+    answer: Answer | None = None
+    """What had arrived when it was cancelled."""
 
     def __init__(
         self,
@@ -164,48 +195,11 @@ class OpenCall(OpenRun):
         self.root = root
         self.call = self if kind == "tool_call" else None
         self.inside = inside
-        self.root_of = None
-        self.is_step = False
-        self.children = None
         self.kind = kind
         self.run_id = run_id
         # Of a time-ordered UUID these are the random digits.
         self.span_id = f"{run_id & _LOW_64:016x}"
         self.parent = parent
-        self.parent_span_id: str | None = root.span_id
-        self.run_log: RunLog | None = None
-        """Where its record goes; None if another handler writes it."""
-        self.redact: Redact = str
-        """Applied to texts before they are stored or logged; never raises."""
-        self.name: str | None = None
-        self.provider: str | None = None
-        self.agent: str | None = None
-        self.node: str | None = None
-        self.ns: str | None = None
-        self.hint: str | None = None
-        self.tool_call_id: str | None = None
-        self.args_bytes: int | None = None
-        self.attempt = 1
-        self.try_key: str | None = None
-        self.asked: Any = None
-        """What a model was asked, to know the call again if it is tried once more."""
-        self.start_us = 0
-        self.start_ns = 0
-        self.first_token_ns: int | None = None
-        self.stopped_ns: int | None = None
-        """When it must have stopped at the latest, if no end was reported."""
-        self.stop_watching: Callable[[], object] | None = None
-        """Called at its end, if the end of the task that makes it is waited for."""
-        self.cancelled = False
-        """Whether its cancellation was reported; why is known only when the commis ends."""
-        self.cut = False
-        """Whether the node around it was cancelled, and it must have been so with it."""
-        self.schemas: frozenset[str] = frozenset()
-        """Output schemas that the model answers as if they were tools."""
-        self.usage: SeenUsage | None = None
-        """Usage that chunks told so far; counts if the call ends without telling it itself."""
-        self.answer: Answer | None = None
-        """What had arrived when it was cancelled."""
 
     def shown(self, name: str | None) -> str | None:
         """Put a model's or tool's name on one line, redacted."""
@@ -234,7 +228,7 @@ class ActiveSegment:
     Args:
         commis_id: The commis.
         name: What it is called.
-        span_id: 16 hex digits of this segment's span.
+        span_id: 16 hex digits.
         parent_span_id: The span that started it.
         root: The root run that it belongs to.
         outer: The segment of another commis that started it; None if the concierge did.
@@ -243,31 +237,25 @@ class ActiveSegment:
         execution: Stands for the execution of a task that it is part of; None on its own.
     """
 
-    __slots__ = (
-        "attempt",
-        "commis_id",
-        "ended",
-        "execution",
-        "failures",
-        "inner_error",
-        "interrupted",
-        "job_id",
-        "name",
-        "ns",
-        "on_late_record",
-        "open_calls",
-        "outer",
-        "output",
-        "owner",
-        "parent_span_id",
-        "questions",
-        "root",
-        "run_id",
-        "run_log",
-        "span_id",
-        "start_us",
-        "watchers",
-    )
+    job_id: int | None = None
+    start_us = 0
+    attempt = 1
+    """More if the commis was started again after a failure."""
+    run_id: RunId | None = None
+    """LangChain's id of the commis's own graph run, once it has started."""
+    ns = ""
+    """LangGraph's namespace of that run, which those of its calls begin with."""
+    output: Any = None
+    """What that run returned."""
+    inner_error: BaseException | None = None
+    """The last error that came from a run inside of it, rather than from its own limits."""
+    interrupted = False
+    """Whether its graph stopped to wait for a human without raising."""
+    questions: Sequence[Any] = ()
+    """LangGraph's interrupts, if it did."""
+    ended = False
+    on_late_record: Callable[[Record], None] | None = None
+    """Called for each record that comes after the segment has ended."""
 
     def __init__(
         self,
@@ -284,12 +272,6 @@ class ActiveSegment:
     ) -> None:
         self.commis_id = commis_id
         self.name = name
-        self.job_id: int | None = None
-        """Its number, if it has one."""
-        self.start_us = 0
-        """When the segment started, in microseconds since 1970."""
-        self.attempt = 1
-        """More if the commis was started again after a failure."""
         self.span_id = span_id
         self.parent_span_id = parent_span_id
         self.root = root
@@ -297,23 +279,8 @@ class ActiveSegment:
         self.run_log = run_log
         self.owner = owner
         self.execution = execution
-        self.run_id: RunId | None = None
-        """LangChain's id of the commis's own graph run, once it has started."""
-        self.ns = ""
-        """LangGraph's namespace of that run, which those of its calls begin with."""
-        self.output: Any = None
-        """What that run returned."""
-        self.inner_error: BaseException | None = None
-        """The last error that came from a run inside of it, rather than from its own limits."""
-        self.interrupted = False
-        """Whether its graph stopped to wait for a human without raising."""
-        self.questions: Sequence[Any] = ()
-        """LangGraph's interrupts, if it did."""
         self.failures = Failures()
         """What commis that it started raised."""
-        self.ended = False
-        self.on_late_record: Callable[[Record], None] | None = None
-        """Called for each record that comes after the segment has ended."""
         self.watchers: dict[Watcher, RootRun] = {}
         """Others that see its events too, and the root run that it is part of for them."""
         self.open_calls: set[OpenCall] = set()

@@ -55,6 +55,9 @@ class Tracker(ForkSafe):
         labels: Of all root runs, redacted.
     """
 
+    late_ends = 0
+    """Calls that ended after they had been recorded as cancelled or timed out."""
+
     def __init__(
         self,
         store: CommisStore,
@@ -72,7 +75,6 @@ class Tracker(ForkSafe):
         self._diagnostics = diagnostics
         self._clock = clock
         self._runs = OpenRuns()
-        self._late_ends = 0
 
     @property
     def open_runs(self) -> int:
@@ -82,11 +84,6 @@ class Tracker(ForkSafe):
     def in_flight(self) -> list[OpenCallInfo]:
         """Give the calls and commis that have started and not ended yet."""
         return in_flight(self._runs.snapshot())
-
-    @property
-    def late_ends(self) -> int:
-        """How many calls ended after they had been recorded as cancelled or timed out."""
-        return self._late_ends
 
     # -- chain runs -------------------------------------------------------------------------------
 
@@ -249,7 +246,7 @@ class Tracker(ForkSafe):
         call = self._runs.pop_call(run_id)
         if call is None:
             with self._lock:
-                self._late_ends += 1
+                self.late_ends += 1
         elif _is_of_parent(call, error):
             return None
         return call
@@ -276,9 +273,8 @@ class Tracker(ForkSafe):
             return
         ended_ns = call.stopped_ns or self._clock.monotonic_ns()
         if call.kind == "llm_call":
-            self._builder.llm_call(
-                call, ended_ns, with_usage(call.answer or Answer(), call.usage), reason
-            )
+            answer = with_usage(call.answer or Answer(), call.usage)
+            self._builder.llm_call(call, ended_ns, answer, reason)
         else:
             self._builder.tool_call(call, ended_ns, reason)
 

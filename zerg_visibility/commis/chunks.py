@@ -14,11 +14,7 @@ STATE_MODE = "values"
 class StateChunk:
     """The latest chunk of a stream that holds the graph's own whole state.
 
-    Args:
-        change: Gives another state, given that one and what is known of the commis.
-        stream_mode: As the stream was asked for.
-        subgraphs: Whether chunks of subgraphs come too, each with its namespace.
-        version: "v1" for tuples, "v2" for dicts; see LangGraph's `Pregel.stream`.
+    The stream is described as LangGraph's `Pregel.stream` takes it; `change` makes the new state.
     """
 
     def __init__(self, change: Output, stream_mode: Any, *, subgraphs: bool, version: str) -> None:

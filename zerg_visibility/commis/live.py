@@ -38,6 +38,8 @@ class LiveCommis(RunLog):
     and the order of records. metadata.json is written outside of it, and once more by whoever finds
     that there was news meanwhile.
 
+    What begins, ends or keeps something raises OSError if a file could not be written.
+
     Args:
         store: Where it lies.
         commis_id: The name of its directory.
@@ -45,6 +47,15 @@ class LiveCommis(RunLog):
         metadata: What is known of a new one; without a job id, its directory is still to be made.
             None for one that goes on from what is stored of it.
     """
+
+    outer: LiveCommis | None = None
+    """The commis that started its latest segment."""
+    _written: FileVersion | None = None
+    _written_dropped = 0
+    _saves = 0
+    _worked_us = 0
+    _captured: Collection[str] = ()
+    _latest: ActiveSegment | None = None
 
     def __init__(
         self,
@@ -55,20 +66,12 @@ class LiveCommis(RunLog):
     ) -> None:
         super().__init__(store, str)
         self.commis_id = commis_id
-        self.outer: LiveCommis | None = None
-        """The commis that started its latest segment."""
         # Totals and the like are added whenever somebody asks for it, or it is written.
         self._known = metadata or CommisMetadata(commis_id=commis_id, status="lost")
         self._is_read = metadata is not None
-        self._written: FileVersion | None = None
-        self._written_dropped = 0
-        self._saves = 0
-        self._worked_us = 0
         self._diagnostics = diagnostics
-        self._captured: Collection[str] = ()
         self._tried_at = time.monotonic()
         self._segments: list[ActiveSegment] = []
-        self._latest: ActiveSegment | None = None
         self._children: dict[str, DescendantTotals] = {}
         self._more_children: list[DescendantTotals] = []
         if metadata is None or metadata.job_id is not None:
@@ -113,11 +116,7 @@ class LiveCommis(RunLog):
         self._segments.append(segment)
 
     def begin(self, segment: ActiveSegment, run: SegmentRun, *, is_first: bool) -> None:
-        """Note that a segment starts; `is_first` if the commis was made for it.
-
-        Raises:
-            OSError: metadata.json could not be written.
-        """
+        """Note that a segment starts; `is_first` if the commis was made for it."""
         mark = this_process()
         problem = None if is_first else self._read_news(segment)
         if problem is not None:
@@ -150,11 +149,7 @@ class LiveCommis(RunLog):
     def end(
         self, segment: ActiveSegment, record: CommisRunRecord, worked_us: int, asked: str | None
     ) -> None:
-        """Note that a segment has ended, and how; `asked` is what it waits for a human to say.
-
-        Raises:
-            OSError: metadata.json could not be written.
-        """
+        """Note that a segment has ended, and how; `asked` is what it waits for a human to say."""
         with self._lock:
             if segment in self._segments:
                 self._segments.remove(segment)
@@ -162,12 +157,12 @@ class LiveCommis(RunLog):
             known = self._known
             started_us = known.started_us or record.start_us
             # One that began later says how the commis is, though it may have ended before.
-            told = record if self._latest is segment else None
+            if self._latest is segment:
+                known = replace(
+                    known, status=record.status, error=record.error, finished_at=record.end_ts
+                )
             self._known = replace(
                 known,
-                status=known.status if told is None else told.status,
-                error=known.error if told is None else told.error,
-                finished_at=known.finished_at if told is None else told.end_ts,
                 duration_ms=self._worked_us // 1000,
                 wall_ms=max(known.wall_ms or 0, (record.end_us - started_us) // 1000),
                 runs=tuple(
@@ -185,11 +180,7 @@ class LiveCommis(RunLog):
                 self.close()
 
     def save_late(self) -> None:
-        """Write metadata.json as things stand, and those of outer ones that have ended already.
-
-        Raises:
-            OSError: One could not be written.
-        """
+        """Write metadata.json as things stand, and those of outer ones that have ended already."""
         outer = self.outer
         if outer is not None:
             outer.note_child(self.commis_id, self.metadata)
@@ -214,11 +205,7 @@ class LiveCommis(RunLog):
         return _CAPTURED_AS[name] in self._captured
 
     def keep(self, segment: ActiveSegment, name: str, text: str) -> None:
-        """Write what a segment leaves, unless a later one has begun, here or elsewhere.
-
-        Raises:
-            OSError: It could not be written.
-        """
+        """Write what a segment leaves, unless a later one has begun, here or elsewhere."""
         with self._lock:
             if self._latest is segment and self.is_open and not self._is_continued_elsewhere():
                 self._store.save_text(self.commis_id, name, text)
@@ -278,9 +265,7 @@ class LiveCommis(RunLog):
     def _read_news(self, segment: ActiveSegment) -> Exception | None:
         """Take in what is stored, if it is not known yet or another process has gone on.
 
-        Returns:
-            Why it could not be read; whoever writes the log may wait for our lock, so the caller
-            says it.
+        Gives why it could not be read: whoever writes the log may wait for our lock.
         """
         problem: Exception | None = None
         with self._lock:

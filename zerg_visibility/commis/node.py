@@ -7,14 +7,7 @@ every stream mode, interrupts and time travel see the graph that they would have
 
 from __future__ import annotations
 
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterator,
-    Callable,
-    Collection,
-    Generator,
-    Iterator,
-)
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Generator, Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
@@ -120,17 +113,9 @@ def create_commis_node(
         )
     base = type(graph)
     # The settings sit on the class: LangGraph hands the instance's __dict__ to constructors.
-    watched = type(
-        base.__name__,
-        (WatchedGraph, base),
-        {
-            "__module__": base.__module__,
-            "__qualname__": base.__qualname__,
-            "__doc__": base.__doc__,
-            "commis_options": options,
-            "commis_fallback": handler,
-        },
-    )
+    same = {name: getattr(base, name) for name in ("__module__", "__qualname__", "__doc__")}
+    own = {"commis_options": options, "commis_fallback": handler}
+    watched = type(base.__name__, (WatchedGraph, base), {**same, **own})
     # A shallow copy, as copy.copy makes it, but of the other class.
     node: GraphT = object.__new__(watched)
     vars(node).update(vars(graph))
@@ -163,7 +148,7 @@ class WatchedGraph(_Graph):
             return
         chunks = cast("Generator[Any, None, None]", super().stream(input, segment.config, **kwargs))
         latest = self._state_chunk(config, kwargs)
-        limited = self.step_timeout is not None
+        raised: BaseException | None = None
         try:
             while True:
                 with segment.active:
@@ -175,13 +160,12 @@ class WatchedGraph(_Graph):
                     latest.see(chunk)
                 yield chunk
         except BaseException as error:
-            try:
-                with segment.active:
-                    chunks.close()
-            finally:
-                segment.end(error, has_own_limit=limited)
+            raised = error
+            with segment.active:
+                chunks.close()
             raise
-        segment.end(None, has_own_limit=limited)
+        finally:
+            segment.end(raised, has_own_limit=self.step_timeout is not None)
         if latest is not None and latest.found:
             yield latest.changed(segment.metadata)
 
@@ -199,7 +183,7 @@ class WatchedGraph(_Graph):
             return
         chunks = cast("AsyncGenerator[Any, None]", super().astream(input, segment.config, **kwargs))
         latest = self._state_chunk(config, kwargs)
-        limited = self.step_timeout is not None
+        raised: BaseException | None = None
         try:
             while True:
                 with segment.active:
@@ -211,13 +195,12 @@ class WatchedGraph(_Graph):
                     latest.see(chunk)
                 yield chunk
         except BaseException as error:
-            try:
-                with segment.active:
-                    await chunks.aclose()
-            finally:  # closing may be cancelled itself
-                segment.end(error, has_own_limit=limited)
+            raised = error
+            with segment.active:
+                await chunks.aclose()
             raise
-        segment.end(None, has_own_limit=limited)
+        finally:  # closing may be cancelled itself
+            segment.end(raised, has_own_limit=self.step_timeout is not None)
         if latest is not None and latest.found:
             yield latest.changed(segment.metadata)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
 from uuid import uuid4
+from weakref import WeakValueDictionary
 
 from langchain_core.callbacks import BaseCallbackManager
 from langchain_core.runnables import RunnableConfig
@@ -21,21 +22,45 @@ from zerg_visibility.commis.live import LiveCommis
 from zerg_visibility.commis.options import CommisOptions
 from zerg_visibility.commis.resume_key import identify
 from zerg_visibility.commis.segment import Segment
-from zerg_visibility.commis.shared import Shared
 from zerg_visibility.commis.texts import task_text
 from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.diagnostics import Diagnostics
+from zerg_visibility.forksafe import ForkSafe
 from zerg_visibility.labels import merged_labels, redacted_labels
 from zerg_visibility.redaction import safely
 from zerg_visibility.store import layout
 from zerg_visibility.store.metadata import TASK_MAX, UNKNOWN_OWNER, CommisMetadata
 from zerg_visibility.words import is_storable, one_line
 
+ValueT = TypeVar("ValueT")
+
+
+class Shared(ForkSafe, Generic[ValueT]):
+    """One object for each key in this process, for as long as anybody refers to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: WeakValueDictionary[Hashable, ValueT] = WeakValueDictionary()
+
+    def put(self, key: Hashable, value: ValueT) -> None:
+        """Share an object."""
+        with self._lock:
+            self._known[key] = value
+
+    def get(self, key: Hashable, make: Callable[[], ValueT]) -> ValueT:
+        """Give the object of a key, else make it; whatever makes it must wait for nobody."""
+        with self._lock:
+            value = self._known.get(key)
+            if value is None:
+                value = self._known[key] = make()
+            return value
+
+
 _live_commis: Shared[LiveCommis] = Shared()
-"""The commis of this process, by root and id."""
+"""By root and id."""
 
 _handlers: Shared[VisibilityCallbackHandler] = Shared()
-"""The handlers of commis that run where none is given, by store."""
+"""Of commis that run where none is given, by store."""
 
 
 def shared_handler(store: CommisStore | None) -> VisibilityCallbackHandler:
@@ -55,13 +80,7 @@ def open_segment(
 ) -> Segment | None:
     """Start a segment of a commis; None, and a dropped record, if watching it fails altogether.
 
-    Args:
-        options: How it is watched.
-        fallback: Gives the handler to use if the run has none.
-        graph_config: What the graph was configured with.
-        graph_name: The graph's own name.
-        given: The graph's input.
-        config: The config it is called with.
+    The graph was configured with one config, and is called with the other one.
     """
     found, parent_run_id, is_ours = _find_handler(graph_config, config)
     try:
@@ -90,9 +109,8 @@ def _open(
     config: RunnableConfig | None,
 ) -> Segment:
     store = options.store or handler.store
-    redact = (
-        handler.redact if options.redact is None else safely(options.redact, handler.diagnostics)
-    )
+    own = options.redact
+    redact = handler.redact if own is None else safely(own, handler.diagnostics)
     # What is to be redacted may stand in an error of the user's own functions.
     note = partial(handler.diagnostics.note, withheld=redact is not str)
     owner_id: Any = options.owner_id
@@ -125,12 +143,12 @@ def _open(
     is_beside = live is not None and live.runs_in(key.execution)
     is_first = live is None or is_beside
     if live is None or is_beside:
-        own_labels = options.labels or {}
         try:
             task = redact(str((options.task or task_text)(given)))
         except Exception as error:
             note("make a task text of a commis's input", error)
             task = ""
+        own_labels = redacted_labels(options.labels or {}, redact)
         start_us = handler.clock.wall_us()
         commis_id, job_id = _make_directory(store, task or name, start_us, handler)
         moment = format_us(start_us)
@@ -147,7 +165,7 @@ def _open(
             trace_id=root.trace_id,
             span_id=span_id,
             thread_id=key.thread_id,
-            labels=merged_labels(redacted_labels(own_labels, redact), root.labels) or None,
+            labels=merged_labels(own_labels, root.labels) or None,
         )
         live = LiveCommis(store, commis_id, handler.diagnostics, metadata)
         _live_commis.put((store.root, commis_id), live)

@@ -27,7 +27,6 @@ from zerg_visibility.clock import format_us
 from zerg_visibility.commis.live import LiveCommis
 from zerg_visibility.commis.texts import plain_json, result_text, thread_text
 from zerg_visibility.diagnostics import Diagnostics
-from zerg_visibility.errortext import ERROR_MAX, error_text
 from zerg_visibility.records.codec import Record
 from zerg_visibility.records.runs import CommisRunRecord
 from zerg_visibility.records.started import CallStarted
@@ -50,6 +49,9 @@ class Segment:
         give_result: The user's own way to a result from the graph's output.
     """
 
+    result: str | None = None
+    """Its result as text, once it has ended with a state."""
+
     def __init__(
         self,
         live: LiveCommis,
@@ -60,8 +62,6 @@ class Segment:
         give_result: Callable[[Any], str] | None,
     ) -> None:
         self.config = config
-        self.result: str | None = None
-        """Its result as text, once it has ended with a state."""
         self.active = InsideCommis(seen, handler)
         """Marks what runs inside as this commis's; nothing leaks out between two steps."""
         self._live = live
@@ -110,12 +110,7 @@ class Segment:
         seen.start_us = self._start_us
 
     def end(self, error: BaseException | None, *, has_own_limit: bool) -> None:
-        """Close the segment: whatever can fail in here fails alone, and never reaches the graph.
-
-        Args:
-            error: What the graph raised, if it did.
-            has_own_limit: Whether its graph has a time limit for its steps.
-        """
+        """Close the segment; whatever can fail in here fails alone, and never reaches the graph."""
         if isinstance(error, GeneratorExit) and os.getpid() != self._pid:
             return  # a child that was forked from this process drops its copy of the stream
         with self._guard("end a commis"):
@@ -125,9 +120,7 @@ class Segment:
         live, seen = self._live, self._seen
         duration_us = max(0, self._handler.clock.monotonic_ns() - self._start_ns) // 1000
         status = self._status(error, has_own_limit)
-        text = None
-        if status in {"failed", "timeout"} and error is not None:
-            text = self._error_text(error)
+        failure = error if status in {"failed", "timeout"} else None
         record = CommisRunRecord(
             name=seen.name,
             job_id=live.job_id,
@@ -135,7 +128,7 @@ class Segment:
             status=status,
             start_us=self._start_us,
             end_us=self._start_us + duration_us,
-            error=text,
+            error=None if failure is None else self._error_text(failure),
             concierge_id=seen.root.concierge_id,
             trace_id=seen.root.trace_id,
             span_id=seen.span_id,
@@ -178,12 +171,8 @@ class Segment:
 
     def _error_text(self, error: BaseException) -> str:
         """Say why it failed; a commis inside of it may have had more to hide than this one."""
-        seen, redact = self._seen, self._live.redact
-        known = seen.failures.text_of(error)
-        if known is not None:
-            text = one_line(redact(known), ERROR_MAX)
-        else:
-            text = error_text(error, redact)
+        seen = self._seen
+        text = seen.failures.reason(error, self._live.redact)
         for around in (seen.outer or seen.root, *list(seen.watchers.values())):
             if around is not seen.root or seen.root.concierge_id is not None:
                 # What has ended clears nothing any more, though a tool in it may still ask.

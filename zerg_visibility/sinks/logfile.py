@@ -20,9 +20,6 @@ class AppendingHandler(logging.Handler):
 
     So lines of several processes never mix. That a log rotation has moved the file is noticed
     within 20 ms; lines in between are in the moved one.
-
-    Args:
-        path: The file; missing folders are made.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,18 +45,11 @@ class AppendingHandler(logging.Handler):
 
         Only this package logs to the logger that the handler is for, and counts what is raised
         here; `Handler.handleError` would print a traceback to stderr for every line instead.
-
-        Raises:
-            OSError: It could not be written.
         """
         self._append(self.format(record))
 
     def write(self, created: float, record: Record) -> None:
-        """Write the line of one of our records, of which no log record was made.
-
-        Raises:
-            OSError: It could not be written.
-        """
+        """Write the line of one of our records, of which no log record was made."""
         self._append(self._formatter.line(created, record))
 
     def _append(self, line: str) -> None:

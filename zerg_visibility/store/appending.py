@@ -64,10 +64,6 @@ class AppendFile(ForkSafe):
     Opened at first use, together with missing folders; closed when too many are open; opened anew
     when it was deleted or moved away, which is looked for every 20 ms. What is written in between
     goes where the rest of the file went.
-
-    Args:
-        path: Where it lies.
-        modes: Permissions, should it or its folders have to be created.
     """
 
     __slots__ = (

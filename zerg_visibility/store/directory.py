@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,10 @@ from zerg_visibility.store.system import absolute
 
 
 class StoreDirectory:
-    """The half of `CommisStore` that finds and writes; what it takes is told there."""
+    """The half of `CommisStore` that finds and writes; what it takes is told there.
+
+    What writes raises OSError if it cannot.
+    """
 
     keeps_files = True
     """Whether anything is written; see NowhereStore."""
@@ -53,7 +57,7 @@ class StoreDirectory:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Locks cannot be pickled. The other process finds everything else on disk.
-        return _open_store, (type(self), self.root, self._mode)
+        return partial(type(self), self.root, mode=self._mode), ()
 
     # -- finding ---------------------------------------------------------------------------------
 
@@ -107,27 +111,16 @@ class StoreDirectory:
         return CommisMetadata.from_json(data, commis_id)
 
     def newest_job(self) -> int:
-        """Give the highest job id so far; 0 if there is none.
-
-        Raises:
-            OSError: This user may not read which there are.
-        """
+        """Give the highest job id so far, 0 if there is none; OSError if it cannot be told."""
         return self._jobs.newest()
 
     # -- writing ---------------------------------------------------------------------------------
 
     def create(self, task: str, created_us: int) -> tuple[str, int]:
-        """Make a commis's directory and give it a job id.
+        """Make a commis's directory, and give its id and its job id.
 
-        Args:
-            task: What it is asked to do; its beginning becomes part of the name.
-            created_us: Microseconds since 1970.
-
-        Returns:
-            Its commis id and job id, unique over all processes that use this root.
-
-        Raises:
-            OSError: The directory or the job file cannot be written.
+        Both are unique over all processes that use this root. The beginning of the task becomes
+        part of the name.
         """
         if self._narrowed:
             self._narrow_existing()
@@ -135,24 +128,12 @@ class StoreDirectory:
         return commis_id, self._jobs.allocate(commis_id)
 
     def create_as(self, commis_id: str) -> int:
-        """Make the directory of a commis that has an id already, and give it a job id.
-
-        Raises:
-            FileExistsError: There is a commis of this id.
-            OSError: The directory or the job file cannot be written.
-        """
+        """Make the directory of a commis that has a new id already, and give it a job id."""
         self._folders.make_as(commis_id)
         return self._jobs.allocate(commis_id)
 
     def save_metadata(self, metadata: CommisMetadata) -> FileVersion | None:
-        """Write metadata.json as a whole.
-
-        Returns:
-            Its version, for `metadata_version`; None if it could not be told.
-
-        Raises:
-            OSError: It cannot be written.
-        """
+        """Write metadata.json as a whole, and give what `metadata_version` says of it."""
         path = layout.commis_place(self.root, metadata.commis_id, layout.METADATA)
         return replace_file(path, metadata.to_json(), self.modes)
 
@@ -161,16 +142,7 @@ class StoreDirectory:
         return file_version(layout.commis_place(self.root, commis_id, layout.METADATA))
 
     def save_text(self, commis_id: str, name: str, text: str) -> None:
-        """Write a text file of a commis as a whole.
-
-        Args:
-            commis_id: Whose it is.
-            name: One of the names in `layout`.
-            text: Its content; what UTF-8 cannot hold is replaced by "?".
-
-        Raises:
-            OSError: It cannot be written.
-        """
+        """Write a text file of a commis as a whole; what UTF-8 cannot hold becomes "?"."""
         data = text.encode("utf-8", "replace")
         replace_file(layout.commis_place(self.root, commis_id, name), data, self.modes)
 
@@ -179,12 +151,7 @@ class StoreDirectory:
         return AppendFile(path, self.modes)
 
     def write_file(self, path: Path | str, data: bytes) -> None:
-        """Write a file below the root that must not exist yet, with its folders.
-
-        Raises:
-            FileExistsError: It exists.
-            OSError: It cannot be written.
-        """
+        """Write a file below the root that must not exist yet, with its folders."""
         write_new(path, data, self.modes)
 
     def remember_key(self, key: str, commis_id: str, *, on_disk: bool) -> None:
@@ -194,9 +161,6 @@ class StoreDirectory:
             key: 32 hex digits that name a resumable run.
             commis_id: The commis, or the concierge id.
             on_disk: Whether another process may have to find it.
-
-        Raises:
-            OSError: It cannot be written.
         """
         self._keys.remember(key, commis_id, on_disk=on_disk)
 
@@ -215,9 +179,6 @@ class StoreDirectory:
         Args:
             trace_id: 32 hex digits.
             name: The concierge id of a root run, or the id of a commis that runs without one.
-
-        Raises:
-            OSError: It cannot be written.
         """
         path = layout.trace_dir(self.root, trace_id) / name
         with suppress(FileExistsError):
@@ -232,10 +193,6 @@ class StoreDirectory:
             folder = self.root / name
             if folder.is_dir():
                 folder.chmod(folder.stat().st_mode & 0o777 & self.modes.folder)
-
-
-def _open_store(cls: type[StoreDirectory], root: Path, mode: int | None) -> StoreDirectory:
-    return cls(root, mode=mode)
 
 
 def _checked_root(root: object) -> Path:

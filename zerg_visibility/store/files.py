@@ -21,12 +21,7 @@ _temporary_numbers = itertools.count(1)
 
 @dataclass(frozen=True, slots=True)
 class FileModes:
-    """Permissions for what is created.
-
-    Args:
-        file: Mode bits for files; the umask narrows them further.
-        folder: Mode bits for folders.
-    """
+    """Permissions for files and folders that are created; the umask narrows them further."""
 
     file: int = 0o666
     folder: int = 0o777
@@ -40,11 +35,7 @@ class FileModes:
 
 
 def make_folder(path: Path | str, modes: FileModes) -> None:
-    """Create a folder and its parents, each with the given mode.
-
-    Raises:
-        OSError: It cannot be created.
-    """
+    """Create a folder and its parents, each with the given mode."""
     try:
         posix.mkdir(path, modes.folder)
     except FileExistsError:
@@ -57,19 +48,16 @@ def make_folder(path: Path | str, modes: FileModes) -> None:
 
 
 def write_new(path: Path | str, data: bytes, modes: FileModes) -> None:
-    """Create a file that must not exist yet, with its folders, and write it.
-
-    Raises:
-        FileExistsError: It exists.
-        OSError: It cannot be written.
-    """
+    """Create a file that must not exist yet, with its folders, and write it."""
     try:
         fd = posix.open(path, _NEW, modes.file)
     except FileNotFoundError:
         make_folder(Path(path).parent, modes)
         fd = posix.open(path, _NEW, modes.file)
     try:
-        _write_all(fd, data)
+        view = memoryview(data)
+        while view:
+            view = view[posix.write(fd, view) :]
     finally:
         posix.close(fd)
 
@@ -79,12 +67,7 @@ def replace_file(path: Path | str, data: bytes, modes: FileModes) -> FileVersion
 
     A reader sees the old file or the new one. There is no fsync: after a power cut the old one may
     be back, which for metrics is the better side of the bargain (an fsync costs 100 times more).
-
-    Returns:
-        What tells it from a file that somebody else puts there later, if that can be told.
-
-    Raises:
-        OSError: It cannot be written; the old file is untouched.
+    Gives what tells it from a file that somebody else puts there later, if that can be told.
     """
     # Absolute, since the rename must find both names in one folder even if the process moves on.
     folder, _, name = os.fspath(path).rpartition("/")
@@ -107,9 +90,3 @@ def file_version(path: Path | str) -> FileVersion | None:
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[posix.write(fd, view) :]

@@ -113,34 +113,25 @@ class DescendantTotals:
     @classmethod
     def of(cls, metadata: CommisMetadata) -> DescendantTotals:
         """Give what one commis is to those above it: itself, and all below it."""
-        own = metadata.totals
-        mine = cls(
-            jobs=1,
-            llm_calls=own.llm_calls,
-            tool_calls=own.tool_calls,
-            total_tokens=own.total_tokens,
-            cost_usd=own.cost_usd,
-            unpriced_calls=own.unpriced_calls,
-        )
+        own = {name: getattr(metadata.totals, name) for name in _OF_DESCENDANTS}
+        mine = cls(jobs=1, **own)
         return mine if metadata.descendants is None else cls.sum_of((mine, metadata.descendants))
 
     @classmethod
     def sum_of(cls, several: Iterable[DescendantTotals]) -> DescendantTotals:
         """Add up any number of them."""
-        every = tuple(several)
-        costs = [one.cost_usd for one in every if one.cost_usd is not None]
-        return cls(
-            jobs=sum(one.jobs for one in every),
-            llm_calls=sum(one.llm_calls for one in every),
-            tool_calls=sum(one.tool_calls for one in every),
-            total_tokens=sum(one.total_tokens for one in every),
-            cost_usd=sum(costs) if costs else None,
-            unpriced_calls=sum(one.unpriced_calls for one in every),
-        )
+        sums = dataclasses.asdict(cls())
+        for one in several:
+            for name in sums:
+                value = getattr(one, name)
+                if value is not None:  # as long as no call has a price
+                    sums[name] = (sums[name] or 0) + value
+        return cls(**sums)
 
+
+_OF_DESCENDANTS = [field.name for field in dataclasses.fields(DescendantTotals)][1:]
 
 _NOTHING_YET: dict[str, Any] = dataclasses.asdict(CommisTotals())
-
 
 _SUMMED = totals(LLMCallRecord)
 
@@ -177,13 +168,8 @@ class RunningTotals:
 
     def snapshot(self) -> CommisTotals:
         """Give the totals so far."""
-        return CommisTotals(
-            **{
-                **self._sums,
-                "llm_ms": self._llm_us // 1000,
-                "tool_ms": self._tool_us // 1000,
-            }
-        )
+        times = {"llm_ms": self._llm_us // 1000, "tool_ms": self._tool_us // 1000}
+        return CommisTotals(**{**self._sums, **times})
 
 
 @checkable(apart=("descendants", "runs", "totals"))
@@ -313,8 +299,7 @@ class CommisMetadata:
             commis_id: The directory it lies in, which decides over what the file says.
 
         Raises:
-            MetadataUnreadableError: It is not JSON, not an object, too large, or has a value of a
-                wrong type.
+            MetadataUnreadableError: It is too large, or is no metadata.
         """
         try:
             if len(data) > METADATA_MAX_BYTES:

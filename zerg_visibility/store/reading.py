@@ -70,11 +70,7 @@ class LinesRead(Generic[ItemT]):
 
 
 def read_records(path: Path) -> LinesRead[AnyRecord]:
-    """Read a metrics.jsonl; a missing file reads as empty.
-
-    Raises:
-        OSError: It is there and cannot be read.
-    """
+    """Read a metrics.jsonl; a missing file reads as empty, OSError for one that cannot be read."""
     return _read(path, record_from_dict)
 
 
@@ -85,11 +81,7 @@ def without_root_runs(read: LinesRead[AnyRecord]) -> LinesRead[Record]:
 
 
 def read_starts(path: Path) -> LinesRead[CallStarted]:
-    """Read a started.jsonl; a missing file reads as empty.
-
-    Raises:
-        OSError: It is there and cannot be read.
-    """
+    """Read a started.jsonl in the same way."""
     return _read(path, CallStarted.from_dict)
 
 

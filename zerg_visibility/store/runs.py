@@ -43,12 +43,7 @@ class SegmentRun:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Read one from its JSON object; unknown fields are ignored.
-
-        Raises:
-            TypeError: A value has not the type of its field, or the span is missing.
-            ValueError: A time is none.
-        """
+        """Read one from its JSON object; TypeError or ValueError if it is none."""
         values = checked_fields(cls, data)
         for moment in ("start_ts", "end_ts"):
             if values.get(moment) is not None:
