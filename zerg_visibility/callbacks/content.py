@@ -14,9 +14,7 @@ _LABELS = frozenset({"type", "id", "index"})
 def has_content(token: Any, message: Any) -> bool:
     """Say whether a chunk holds content, rather than only a role, usage or nothing.
 
-    Args:
-        token: What LangChain passes as the new token: a text, or a list of content blocks.
-        message: The chunk's message, if it has one.
+    The token is what LangChain passes as such: a text, or a list of content blocks.
     """
     if _has_block(token) or _has_block(getattr(message, "content", None)):
         return True

@@ -48,20 +48,13 @@ class InsideCommis:
 
     No `@contextmanager`, which takes two and a half times as long: this is entered for every chunk
     of a stream.
-
-    Args:
-        commis: The segment at work.
-        handler: The handler that writes for it.
     """
 
-    __slots__ = ("_commis", "_handler", "_tokens")
+    _tokens: tuple[Token[ActiveSegment | None], Token[BaseCallbackHandler | None]] | None = None
 
     def __init__(self, commis: ActiveSegment, handler: BaseCallbackHandler) -> None:
         self._commis = commis
         self._handler = handler
-        self._tokens: (
-            tuple[Token[ActiveSegment | None], Token[BaseCallbackHandler | None]] | None
-        ) = None
 
     def __enter__(self) -> None:
         self._tokens = current_commis.set(self._commis), handler_of_commis.set(self._handler)

@@ -302,9 +302,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         except Exception as failure:  # an odd answer must not cost its record
             self._failed("read a model's answer", failure)
             answer = Answer()
-        if self._is_set_aside(error, run_id, ended_ns, answer):
-            return
-        call = self.tracker.take(run_id, error)
+        call = self.tracker.take(run_id, ended_ns, error, answer)
         if call is None:
             return
         if not isinstance(error, GraphBubbleUp):
@@ -344,7 +342,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         """Record a finished tool call; a tool may report its failure in its answer."""
         try:
             ended_ns = self.clock.monotonic_ns()
-            call = self.tracker.take(run_id.int)
+            call = self.tracker.take(run_id.int, ended_ns)
             if call is None:
                 return
             try:
@@ -366,9 +364,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         """Record a failed tool call; an interrupt or a handoff is no failure."""
         try:
             ended_ns = self.clock.monotonic_ns()
-            if self._is_set_aside(error, run_id.int, ended_ns, None):
-                return
-            call = self.tracker.take(run_id.int)
+            call = self.tracker.take(run_id.int, ended_ns, error)
             if call is None:
                 return
             handed_over = isinstance(error, ParentCommand)  # it did what it was for
@@ -389,13 +385,6 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
             commis.run_log.count_dropped()
         if self.raise_error:
             raise failure
-
-    def _is_set_aside(
-        self, error: BaseException | None, run_id: RunId, ended_ns: int, answer: Answer | None
-    ) -> bool:
-        """Say whether a call was cancelled, and waits for whatever encloses it to say why."""
-        cancelled = isinstance(error, asyncio.CancelledError)
-        return cancelled and self.tracker.set_aside(run_id, ended_ns, answer)
 
     def _args(self, call: OpenCall, inputs: Any, input_str: str) -> str | None:
         """Give the arguments of a tool call if they are to be stored, and note their size."""

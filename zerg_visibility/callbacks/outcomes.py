@@ -71,36 +71,17 @@ def _tool_messages(output: Any) -> Iterator[ToolMessage]:
     if isinstance(output, ToolMessage):
         yield output
     elif isinstance(output, Command):
-        yield from _own_messages(output)
-    elif isinstance(output, list | tuple):
-        # Lists inside of lists are no answer of LangGraph's; they may be huge, and hold themselves.
-        for item in output[:MESSAGES_MAX]:
-            yield from _own_messages(item)
-
-
-def _own_messages(output: Any) -> Iterator[ToolMessage]:
-    if isinstance(output, ToolMessage):
-        yield output
-    elif isinstance(output, Command):
         update = output.update
-        found = update.get("messages") if isinstance(update, dict) else update
-        if isinstance(found, ToolMessage):
-            yield found
-        elif isinstance(found, list | tuple):
-            yield from _messages_of_update(found[:MESSAGES_MAX])
-
-
-def _messages_of_update(found: list[Any] | tuple[Any, ...]) -> Iterator[ToolMessage]:
-    for item in found:
-        if isinstance(item, ToolMessage):
-            yield item
-        # A list of (channel, value) pairs is the other form that an update may have.
-        elif isinstance(item, tuple) and len(item) == 2 and item[0] == "messages":
-            value = item[1]
-            if isinstance(value, ToolMessage):
-                yield value
-            elif isinstance(value, list | tuple):
-                yield from (one for one in value[:MESSAGES_MAX] if isinstance(one, ToolMessage))
+        yield from _tool_messages(update.get("messages") if isinstance(update, dict) else update)
+    elif isinstance(output, list | tuple):
+        for item in output[:MESSAGES_MAX]:
+            # A list of (channel, value) pairs is the other form that an update may have.
+            if isinstance(item, tuple) and len(item) == 2 and item[0] == "messages":
+                yield from _tool_messages(item[1])
+            # Lists inside of lists are no answer of LangGraph's; they may be huge, and hold
+            # themselves.
+            elif not isinstance(item, list | tuple):
+                yield from _tool_messages(item)
 
 
 def _is_text_block(block: Any) -> bool:

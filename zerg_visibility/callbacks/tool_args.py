@@ -19,7 +19,7 @@ TEXT_MAX, ITEMS_MAX, DEPTH_MAX = 20_000, 1_000, 20
 
 
 def args_text(inputs: Any, input_str: str, redact: Redact, *, wanted: bool) -> tuple[str, int]:
-    """Give a tool call's arguments as JSON text, and how many bytes all of it would be.
+    """Give a tool call's arguments as JSON text if wanted, and how many bytes all of it would be.
 
     Args:
         inputs: The arguments by name, as `on_tool_start` gets them; None if the tool takes a text.

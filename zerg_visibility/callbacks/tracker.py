@@ -238,11 +238,20 @@ class Tracker(ForkSafe):
         if usage:
             call.usage = see_usage(call.usage, usage)
 
-    def take(self, run_id: RunId, error: BaseException | None = None) -> OpenCall | None:
+    def take(
+        self,
+        run_id: RunId,
+        ended_ns: int,
+        error: BaseException | None = None,
+        answer: Answer | None = None,
+    ) -> OpenCall | None:
         """Take out a call that has ended; None, and counted, if it was closed before.
 
-        None as well, but not counted, if a forked child drops its copy of a call.
+        None as well, but not counted, if it was cancelled, and whatever encloses it will say why;
+        or if a forked child drops its copy of a call.
         """
+        if isinstance(error, asyncio.CancelledError) and self._set_aside(run_id, ended_ns, answer):
+            return None
         call = self._runs.pop_call(run_id)
         if call is None:
             with self._lock:
@@ -250,21 +259,6 @@ class Tracker(ForkSafe):
         elif _is_of_parent(call, error):
             return None
         return call
-
-    def set_aside(self, run_id: RunId, ended_ns: int, answer: Answer | None) -> bool:
-        """Keep a cancelled call until it is known whether a time limit was the reason.
-
-        False if nothing encloses the call that could tell, or it has ended already.
-        """
-        call = self._runs.get_call(run_id)
-        if call is None or call.root.run_id in {None, run_id}:
-            return False
-        if call.root.ended and not self._is_at_work(call):
-            return False
-        call.cancelled = True
-        call.stopped_ns = ended_ns
-        call.answer = answer
-        return True
 
     def close_call(self, open_call: OpenCall, reason: str) -> None:
         """Record a call whose end nobody reported."""
@@ -379,6 +373,18 @@ class Tracker(ForkSafe):
             if ended_ns is None or self._clock.monotonic_ns() - ended_ns <= LATE_NS:
                 return found
         return None
+
+    def _set_aside(self, run_id: RunId, ended_ns: int, answer: Answer | None) -> bool:
+        """Keep a cancelled call, if what encloses it can tell whether a time limit was why."""
+        call = self._runs.get_call(run_id)
+        if call is None or call.root.run_id in {None, run_id}:
+            return False
+        if call.root.ended and not self._is_at_work(call):
+            return False
+        call.cancelled = True
+        call.stopped_ns = ended_ns
+        call.answer = answer
+        return True
 
     def _close_with_task(self, call: OpenCall) -> None:
         """End a call that outlives its root with the task that makes it.

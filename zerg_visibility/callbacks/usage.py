@@ -33,36 +33,24 @@ _FINISH_REASONS = ("finish_reason", "stop_reason", "stopReason", "done_reason")
 
 
 class SeenUsage(NamedTuple):
-    """Usage that the chunks of a stream told so far.
-
-    Args:
-        counts: As langchain-core's UsageMetadata.
-        told_again: Whether a chunk repeated what an earlier one had told. langchain-core adds up
-            chunks, so that the finished message is wrong then.
-    """
+    """Usage that the chunks of a stream told so far, as langchain-core's UsageMetadata."""
 
     counts: Any
     told_again: bool = False
+    """Whether a chunk repeated what an earlier one told: then the sum in the message is wrong."""
 
 
 class Answer(NamedTuple):
-    """What is known of one answer.
-
-    Args:
-        served_model: The model that answered, where it says so.
-        usage: Its token counts.
-        cache_hit: Whether LangChain's cache answered; the provider was not called then, and the
-            usage that langchain-core repeats from the first call was not spent again.
-        tool_names: The tools that the model asks for, invalid calls among them.
-        finish_reason: Why the answer ends where it does, in the provider's word; a stream that was
-            broken off has none.
-    """
+    """What is known of one answer, as far as the provider says so."""
 
     served_model: str | None = None
     usage: Usage = _NOTHING
     cache_hit: bool = False
+    """Whether LangChain's cache answered: the usage that it repeats was not spent again."""
     tool_names: tuple[str, ...] = ()
+    """The tools that the model asks for, invalid calls among them."""
     finish_reason: str | None = None
+    """In the provider's word; a stream that was broken off has none."""
 
 
 def read_answer(response: Any) -> Answer:
@@ -86,11 +74,8 @@ def read_answer(response: Any) -> Answer:
     # langchain-core marks an answer from its cache so; langchain_core/language_models/chat_models.
     cache_hit = not llm_output and found.get("total_cost") == 0
     usage = _from_metadata(found) if found else _from_llm_output(llm_output)
-    served = (
-        _text(details.get("model_name"))
-        or _text(details.get("model"))
-        or _text(llm_output.get("model_name"))
-    )
+    served = _text(details.get("model_name")) or _text(details.get("model"))
+    served = served or _text(llm_output.get("model_name"))
     finish = _finish_reason(details) or _info(first, "finish_reason")
     if finish is not None and (once := _halved(finish)) is not None:
         # A server ended its stream twice, and langchain-core has put the texts of both together.
@@ -165,12 +150,8 @@ def _from_llm_output(llm_output: Mapping[str, Any]) -> Usage:
 
 def _counts(**told: Any) -> Usage:
     """Keep what is a count: a server may tell anything."""
-    known = {
-        # Not isinstance: True is an int as well.
-        name: value
-        for name, value in told.items()
-        if type(value) is int and 0 <= value <= TOKENS_MAX
-    }
+    # Not isinstance: True is an int as well.
+    known = {k: n for k, n in told.items() if type(n) is int and 0 <= n <= TOKENS_MAX}
     if "total_tokens" not in known and "prompt_tokens" in known and "completion_tokens" in known:
         known["total_tokens"] = known["prompt_tokens"] + known["completion_tokens"]
     return known
@@ -182,10 +163,6 @@ def _mapping(found: Any) -> Mapping[str, Any]:
     if found is None or type(found) is dict:
         return found or _NOTHING
     return found if isinstance(found, Mapping) else _NOTHING
-
-
-def _detail(found: Any, name: str) -> Any:
-    return _mapping(found).get(name)
 
 
 def _text(value: Any) -> str | None:
@@ -206,7 +183,7 @@ def _halved(text: str) -> str | None:
 
 
 def _info(first: Generation | None, name: str) -> str | None:
-    return _text(_detail(getattr(first, "generation_info", None), name))
+    return _text(_mapping(getattr(first, "generation_info", None)).get(name))
 
 
 def _tool_names(message: BaseMessage) -> tuple[str, ...]:
@@ -215,4 +192,4 @@ def _tool_names(message: BaseMessage) -> tuple[str, ...]:
     asked: Sequence[Any] = message.tool_calls
     if message.invalid_tool_calls:
         asked = [*asked, *message.invalid_tool_calls]
-    return tuple([str(_detail(call, "name")) for call in asked]) if asked else ()
+    return tuple([str(_mapping(call).get("name")) for call in asked]) if asked else ()

@@ -73,7 +73,7 @@ class LiveCommis(RunLog):
         self._tried_at = time.monotonic()
         self._segments: list[ActiveSegment] = []
         self._children: dict[str, DescendantTotals] = {}
-        self._more_children: list[DescendantTotals] = []
+        self._more_children = DescendantTotals()
         if metadata is None or metadata.job_id is not None:
             self.open(store.folder(commis_id))
 
@@ -198,7 +198,7 @@ class LiveCommis(RunLog):
             if commis_id in self._children or len(self._children) < MAX_CHILDREN:
                 self._children[commis_id] = below
             else:
-                self._more_children = [DescendantTotals.sum_of([below, *self._more_children])]
+                self._more_children = DescendantTotals.sum_of([below, self._more_children])
 
     def keeps(self, name: str) -> bool:
         """Say whether a file that a segment may leave is wanted, by its name in `layout`."""
@@ -228,7 +228,7 @@ class LiveCommis(RunLog):
     def _descendants(self) -> DescendantTotals | None:
         if not self._children:
             return None
-        return DescendantTotals.sum_of([*self._children.values(), *self._more_children])
+        return DescendantTotals.sum_of([*self._children.values(), self._more_children])
 
     def _save(self, *, is_mine: bool = False) -> None:
         """Write metadata.json, unless another process has gone on; it has not if it is ours."""
