@@ -102,8 +102,6 @@ class NowhereStore(CommisStore):
 
 
 class _NoFile(AppendFile):
-    __slots__ = ()
-
     def append(self, line: bytes) -> None:
         """Keep nothing."""
 

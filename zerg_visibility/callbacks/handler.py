@@ -305,7 +305,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         call = self.tracker.take(run_id, ended_ns, error, answer)
         if call is None:
             return
-        if not isinstance(error, GraphBubbleUp):
+        if error is None or not isinstance(error, GraphBubbleUp):
             reason = None if error is None else _reason(error, call)
             self._builder.llm_call(call, ended_ns, with_usage(answer, call.usage), reason)
         self.tracker.end_if_root(call)

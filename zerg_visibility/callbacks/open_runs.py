@@ -45,10 +45,7 @@ class OpenRuns(ForkSafe):
         entry = self._entries.pop(run_id, None)
         if entry is not None:
             entry.root.chains.discard(run_id)
-            ended = self._ended
-            ended[run_id] = entry
-            if len(ended) >= ENDED_REMEMBERED:
-                self._forget(ended)
+            self._remember(run_id, entry)
         return entry
 
     def add_call(self, call: OpenCall) -> None:
@@ -87,10 +84,7 @@ class OpenRuns(ForkSafe):
             entry.stop_watching()
             entry.stop_watching = None
         if entry.call is entry:  # a tool; nothing is ever started in a model's call
-            ended = self._ended
-            ended[run_id] = entry
-            if len(ended) >= ENDED_REMEMBERED:  # tools may be all that is ever called
-                self._forget(ended)
+            self._remember(run_id, entry)
         return entry
 
     def snapshot(self) -> list[OpenRun]:
@@ -118,16 +112,17 @@ class OpenRuns(ForkSafe):
                 self._entries.pop(run_id, None)
                 root.chains.discard(run_id)
                 if entry is not None:
-                    self._ended[run_id] = entry
+                    self._remember(run_id, entry)
 
-    def _forget(self, full: dict[RunId, OpenRun]) -> None:
-        """Keep what ended lately, and let go of what ended before that.
-
-        Of several threads that see it full, only one may do this, or the next would let go of it.
-        """
+    def _remember(self, run_id: RunId, entry: OpenRun) -> None:
+        """Remember a run that has ended, and let go of those that ended long before it."""
+        ended = self._ended
+        ended[run_id] = entry
+        if len(ended) < ENDED_REMEMBERED:
+            return
         fresh: dict[RunId, OpenRun] = {}
         with self._lock:
-            if self._ended is full:
+            if self._ended is ended:  # or another thread has seen it full as well
                 # In this order, so that whoever looks meanwhile finds it in one place or both.
-                self._ended_before = full
+                self._ended_before = ended
                 self._ended = fresh

@@ -16,8 +16,6 @@ PHASE_METADATA = "zerg_phase"
 PHASE_TAG = "phase:"
 """Prefix of a tag that does the same."""
 
-NO_SCHEMAS: frozenset[str] = frozenset()
-
 ID_MAX = 200
 """Characters of an id that is taken over from elsewhere."""
 
@@ -113,6 +111,6 @@ def output_schemas(options: Any) -> frozenset[str]:
     found = options.get("ls_structured_output_format") if isinstance(options, dict) else None
     schema = found.get("schema") if isinstance(found, dict) else None
     if not isinstance(schema, dict):
-        return NO_SCHEMAS
+        return frozenset()
     names = (schema.get("title"), schema.get("name"))
     return frozenset(name for name in names if isinstance(name, str) and name)

@@ -250,13 +250,14 @@ class Tracker(ForkSafe):
         None as well, but not counted, if it was cancelled, and whatever encloses it will say why;
         or if a forked child drops its copy of a call.
         """
-        if isinstance(error, asyncio.CancelledError) and self._set_aside(run_id, ended_ns, answer):
+        is_cancelled = error is not None and isinstance(error, asyncio.CancelledError)
+        if is_cancelled and self._set_aside(run_id, ended_ns, answer):
             return None
         call = self._runs.pop_call(run_id)
         if call is None:
             with self._lock:
                 self.late_ends += 1
-        elif _is_of_parent(call, error):
+        elif error is not None and _is_of_parent(call, error):
             return None
         return call
 

@@ -28,8 +28,7 @@ class ResumeKey:
     """What identifies a commis run across resumes and retries.
 
     Args:
-        key: 32 hex digits; None for a graph that runs on its own without a thread, which is a new
-            commis each time.
+        key: 32 hex digits; None for a graph on its own without a thread, a new commis each time.
         may_continue: Whether a commis known under this key goes on, rather than a new one begins.
         thread_id: The LangGraph thread, if there is one.
         checkpointed: Whether another process may resume it.
@@ -41,8 +40,8 @@ class ResumeKey:
     may_continue: bool
     thread_id: str | None
     checkpointed: bool
-    node: str | None
-    execution: object
+    node: str | None = None
+    execution: object = None
 
 
 def identify(
@@ -64,7 +63,14 @@ def identify(
     except (RuntimeError, KeyError, AttributeError):
         info = None
     if info is None:
-        return _on_its_own(config, given, whose)
+        # Nothing encloses it: it goes on only if it is resumed on its thread.
+        on = (config or {}).get("configurable", {}).get("thread_id")
+        return ResumeKey(
+            key=None if on is None else _hash(str(on), "", "", "", *whose, ""),
+            may_continue=given is None or isinstance(given, Command),
+            thread_id=None if on is None else str(on),
+            checkpointed=on is not None,
+        )
     call_id = tool_call_id.get()
     task = (str(info.thread_id), info.checkpoint_ns, info.task_id, call_id or "", *whose)
     order = 0 if call_id is not None else _executions.order(task, info)
@@ -77,19 +83,6 @@ def identify(
         checkpointed=bool(ambient.get("configurable", {}).get("__pregel_checkpointer")),
         node=node if isinstance(node, str) else None,
         execution=info,
-    )
-
-
-def _on_its_own(config: RunnableConfig | None, given: Any, whose: tuple[str, ...]) -> ResumeKey:
-    """Identify a commis that nothing encloses: it goes on only if it is resumed on its thread."""
-    thread_id = (config or {}).get("configurable", {}).get("thread_id")
-    return ResumeKey(
-        key=None if thread_id is None else _hash(str(thread_id), "", "", "", *whose, ""),
-        may_continue=given is None or isinstance(given, Command),
-        thread_id=None if thread_id is None else str(thread_id),
-        checkpointed=thread_id is not None,
-        node=None,
-        execution=None,
     )
 
 

@@ -143,9 +143,14 @@ class Segment:
         # What it leaves comes before its status: who reads "success" finds a result.
         if status == "success":
             with self._guard("store a commis's result"):
-                self._keep_result(error)
+                self.result = self._result_of(self._left_behind(error))
+                if live.keeps(layout.RESULT):
+                    live.keep(seen, layout.RESULT, self.result)
             with self._guard("store a commis's messages"):
-                self._keep_messages(error)
+                if live.keeps(layout.THREAD):
+                    text = thread_text(self._left_behind(error), live.redact)
+                    if text:
+                        live.keep(seen, layout.THREAD, text)
         asked = self._asked(error) if status == "interrupted" else None
         with self._guard("write a commis's metadata.json"):
             live.end(seen, record, duration_us, asked)
@@ -196,26 +201,15 @@ class Segment:
         """Give the state that it ended with; after a handoff, what it handed over."""
         return error.args[0].update if isinstance(error, ParentCommand) else self._seen.output
 
-    def _keep_result(self, error: BaseException | None) -> None:
-        state, give, live = self._left_behind(error), self._give_result, self._live
+    def _result_of(self, state: Any) -> str:
+        give, redact = self._give_result, self._live.redact
         try:
             text = result_text(state, self._given) if give is None else give(state)
         except Exception as failure:
-            self._handler.diagnostics.note(
-                "make a result text of a commis's state",
-                failure,
-                withheld=live.redact is not str,
-            )
+            doing, withheld = "make a result text of a commis's state", redact is not str
+            self._handler.diagnostics.note(doing, failure, withheld=withheld)
             text = result_text(state, self._given) if give is not None else str(state)
-        self.result = live.redact(str(text))
-        if live.keeps(layout.RESULT):
-            live.keep(self._seen, layout.RESULT, self.result)
-
-    def _keep_messages(self, error: BaseException | None) -> None:
-        if self._live.keeps(layout.THREAD):
-            text = thread_text(self._left_behind(error), self._live.redact)
-            if text:
-                self._live.keep(self._seen, layout.THREAD, text)
+        return redact(str(text))
 
 
 def _save_late(live: LiveCommis, diagnostics: Diagnostics, _: Record) -> None:

@@ -143,11 +143,10 @@ def _is_call(tool_call_id: str | None, tool_input: Any) -> Iterator[None]:
 class _Answer:
     """What the tool will say, while its commis runs."""
 
-    def __init__(self) -> None:
-        self._segment: Segment | None = None
-        self._error: Exception | None = None
-        self.output: Any = None
-        """What the graph returned."""
+    output: Any = None
+    """What the graph returned."""
+    _segment: Segment | None = None
+    _error: Exception | None = None
 
     def __enter__(self) -> Self:
         self._token = segment_begun.set(self._begun)

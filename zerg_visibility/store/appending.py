@@ -66,21 +66,18 @@ class AppendFile(ForkSafe):
     goes where the rest of the file went.
     """
 
-    __slots__ = (
-        "_busy", "_checked_at", "_closing", "_fd", "_identity", "_place", "_torn", "modes", "path",
-    )  # fmt: skip
+    _checked_at = 0.0
+    _fd: int | None = None
+    _identity = (0, 0)
+    _torn = False
+    _busy = False
+    _closing = False
 
     def __init__(self, path: Path, modes: FileModes) -> None:
         super().__init__()
         self.path = path
         self._place = str(path)  # which system calls take three times as fast
         self.modes = modes
-        self._checked_at = 0.0
-        self._fd: int | None = None
-        self._identity = (0, 0)
-        self._torn = False
-        self._busy = False
-        self._closing = False
 
     def append(self, line: bytes) -> None:
         """Write one line, ended by a newline, in one system call.
@@ -124,7 +121,7 @@ class AppendFile(ForkSafe):
                 return
             self._close()
             # Before anybody can open it again, and so be forgotten while it is open.
-            _open_files.forget(self)
+            _open_files.pop(id(self), None)
 
     def close_if_idle(self) -> bool:
         """Close the file unless it is being written to just now; say whether it is closed."""
@@ -187,37 +184,26 @@ class AppendFile(ForkSafe):
         self._fd = fd
         self._identity = (found.st_dev, found.st_ino)
         self._checked_at = time.monotonic()
-        _open_files.admit(self)
+        _admit(self)
         return fd
 
 
-class _OpenFiles:
-    """Which append files are open, so that thousands of commis share a few file handles.
-
-    Without a lock, since each step is one of the dictionary's own, which no other thread gets into.
-    In a lock the garbage collector may come in between and end a stream, which has to wait for a
-    file that another thread has locked, which waits here.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._files: dict[int, AppendFile] = {}
-
-    def admit(self, file: AppendFile) -> None:
-        self.forget(file)
-        self._files[id(file)] = file  # the last of them
-        files = list(self._files.values())
-        for old in files[: max(0, len(files) - self._limit)]:
-            if old is file:
-                continue
-            # Out of the table first: whoever opens it again meanwhile puts it back by itself.
-            self.forget(old)
-            # The caller holds its own lock, so waiting for another's could deadlock.
-            if not old.close_if_idle():
-                self._files[id(old)] = old
-
-    def forget(self, file: AppendFile) -> None:
-        self._files.pop(id(file), None)
+# Which files are open, the longest first, so that thousands of commis share a few file handles.
+# Without a lock, since each step is one of the dictionary's own, which no other thread gets into.
+# In a lock the garbage collector may come in between and end a stream, which has to wait for a file
+# that another thread has locked, which waits here.
+_open_files: dict[int, AppendFile] = {}
 
 
-_open_files = _OpenFiles(MAX_OPEN_FILES)
+def _admit(file: AppendFile) -> None:
+    _open_files.pop(id(file), None)
+    _open_files[id(file)] = file  # the last of them
+    files = list(_open_files.values())
+    for old in files[: max(0, len(files) - MAX_OPEN_FILES)]:
+        if old is file:
+            continue
+        # Out of the table first: whoever opens it again meanwhile puts it back by itself.
+        _open_files.pop(id(old), None)
+        # The caller holds its own lock, so waiting for another's could deadlock.
+        if not old.close_if_idle():
+            _open_files[id(old)] = old
