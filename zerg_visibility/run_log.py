@@ -23,11 +23,7 @@ from zerg_visibility.store.outputs import highest_output
 class RunLog(ForkSafe):
     """The growing files of one commis or concierge, and what follows from their records.
 
-    Safe to use from several threads. What cannot be written raises OSError.
-
-    Args:
-        store: The store in which the files lie.
-        redact: Applied to texts before they are stored; never raises.
+    Safe to use from several threads. What cannot be written raises OSError; `redact` never raises.
     """
 
     dropped = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal, Protocol, TypeAlias
@@ -65,9 +66,11 @@ class Failures:
 class RootRun:
     """One root run: of a concierge, or of a commis that runs without one.
 
+    That of a commis on its own has no start, and no `run_id` until the first event.
+
     Args:
-        run_id: LangChain's id; None until the first event of a commis that runs on its own.
-        start_us: Microseconds since 1970; None for a commis that runs on its own.
+        run_id: LangChain's id.
+        start_us: Microseconds since 1970.
         start_ns: The same moment on the monotonic clock.
         metadata: Of the run, as LangChain hands it to callbacks.
         outside: The trace that it is part of; None for one of its own.
@@ -122,12 +125,8 @@ class RootRun:
 class OpenRun:
     """Any run that others can be inside of.
 
-    Attributes that few runs need are the class's until then, which is quicker than slots to fill.
-
-    Args:
-        root: Its root run.
-        call: The nearest tool call that it is in, or is.
-        inside: The commis that it is in; in a thread without context only its parent tells.
+    `call` is the nearest tool call that it is in, or is; `inside` the commis. Attributes that few
+    runs need are the class's until then, which is quicker than slots to fill.
     """
 
     root_of: ActiveSegment | None = None
@@ -222,68 +221,47 @@ class Watcher(Protocol):
         """Take the record of a segment that the owner has written."""
 
 
+@dataclass(eq=False, kw_only=True, repr=False)
 class ActiveSegment:
-    """One segment of a commis while it is at work, and for late calls after that.
+    """One segment of a commis while it is at work, and for late calls after that."""
 
-    Args:
-        commis_id: The commis.
-        name: What it is called.
-        span_id: 16 hex digits.
-        parent_span_id: The span that started it.
-        root: The root run that it belongs to.
-        outer: The segment of another commis that started it; None if the concierge did.
-        run_log: Where records of its calls go.
-        owner: The one that writes them; others may watch too, but must not write them twice.
-        execution: Stands for the execution of a task that it is part of; None on its own.
-    """
-
+    commis_id: str
+    name: str
+    span_id: str
+    parent_span_id: str | None
+    root: RootRun
+    outer: ActiveSegment | None
+    """The segment of another commis that started it; None if the concierge did."""
+    run_log: RunLog
+    """Where records of its calls go."""
+    owner: Watcher
+    """The one that writes them; others may watch too, but must not write them twice."""
+    execution: object = None
+    """Stands for the execution of a task that it is part of; None on its own."""
     job_id: int | None = None
-    start_us = 0
-    attempt = 1
+    start_us: int = 0
+    attempt: int = 1
     """More if the commis was started again after a failure."""
     run_id: RunId | None = None
     """LangChain's id of the commis's own graph run, once it has started."""
-    ns = ""
+    ns: str = ""
     """LangGraph's namespace of that run, which those of its calls begin with."""
     output: Any = None
     """What that run returned."""
     inner_error: BaseException | None = None
     """The last error that came from a run inside of it, rather than from its own limits."""
-    interrupted = False
+    interrupted: bool = False
     """Whether its graph stopped to wait for a human without raising."""
     questions: Sequence[Any] = ()
     """LangGraph's interrupts, if it did."""
-    ended = False
+    failures: Failures = field(default_factory=Failures)
+    """What commis that it started raised."""
+    ended: bool = False
     on_late_record: Callable[[Record], None] | None = None
     """Called for each record that comes after the segment has ended."""
-
-    def __init__(
-        self,
-        *,
-        commis_id: str,
-        name: str,
-        span_id: str,
-        parent_span_id: str | None,
-        root: RootRun,
-        outer: ActiveSegment | None,
-        run_log: RunLog,
-        owner: Watcher,
-        execution: object = None,
-    ) -> None:
-        self.commis_id = commis_id
-        self.name = name
-        self.span_id = span_id
-        self.parent_span_id = parent_span_id
-        self.root = root
-        self.outer = outer
-        self.run_log = run_log
-        self.owner = owner
-        self.execution = execution
-        self.failures = Failures()
-        """What commis that it started raised."""
-        self.watchers: dict[Watcher, RootRun] = {}
-        """Others that see its events too, and the root run that it is part of for them."""
-        self.open_calls: set[OpenCall] = set()
+    watchers: dict[Watcher, RootRun] = field(default_factory=dict)
+    """Others that see its events too, and the root run that it is part of for them."""
+    open_calls: set[OpenCall] = field(default_factory=set)
 
     def let_go(self) -> None:
         """Drop what its graph left behind: an ended run is remembered for a while."""

@@ -46,13 +46,7 @@ class Tracker(ForkSafe):
     LangChain reports no end for a model call that is cancelled, so whatever encloses a call may
     have to end it: the node it was made in, its commis, or the root run.
 
-    Args:
-        store: Where the concierge's own records go.
-        redact: Applied to texts of calls outside any commis.
-        builder: Makes records of what has ended.
-        diagnostics: Counts and logs what fails.
-        clock: Where times come from.
-        labels: Of all root runs, redacted.
+    `store` and `redact` are for what is outside of any commis, `labels` for all root runs.
     """
 
     late_ends = 0

@@ -40,12 +40,8 @@ class LiveCommis(RunLog):
 
     What begins, ends or keeps something raises OSError if a file could not be written.
 
-    Args:
-        store: Where it lies.
-        commis_id: The name of its directory.
-        diagnostics: Counts and logs what fails.
-        metadata: What is known of a new one; without a job id, its directory is still to be made.
-            None for one that goes on from what is stored of it.
+    The `metadata` is that of a new one; without a job id, its directory is still to be made. There
+    is none for one that goes on from what is stored of it.
     """
 
     outer: LiveCommis | None = None

@@ -43,8 +43,8 @@ class Segment:
     Args:
         live: The commis, with its directory.
         seen: The segment as the handler's hooks see it.
-        handler: The handler.
-        config: The config to run it with; it holds the handler.
+        handler: The handler, which is in the config too.
+        config: The config to run it with.
         given: The graph's input.
         give_result: The user's own way to a result from the graph's output.
     """

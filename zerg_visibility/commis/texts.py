@@ -35,14 +35,10 @@ def task_text(state: Any) -> str:
 
 
 def result_text(state: Any, given: Any) -> str:
-    """Say what a graph answered, from its output.
+    """Say what a graph answered, from its output and its input, which is None if it was resumed.
 
     The last message if it is the model's and says something; else what the graph changed: one text
     as it is, anything more as JSON.
-
-    Args:
-        state: The graph's output.
-        given: Its input, to tell what changed; None if it was resumed.
     """
     messages = _messages(state)
     for message in reversed(messages):
@@ -106,12 +102,9 @@ def _redacted(value: Any, redact: Redact) -> Any:
 def _items(state: Any) -> Iterable[tuple[str, Any]]:
     if isinstance(state, Mapping):
         return [(str(name), value) for name, value in state.items()]
-    fields = getattr(type(state), "model_fields", None) or getattr(
-        state, "__dataclass_fields__", None
-    )
-    if fields:
-        return [(str(name), getattr(state, name, None)) for name in fields]
-    return []
+    fields = getattr(type(state), "model_fields", None)
+    fields = fields or getattr(state, "__dataclass_fields__", None) or ()
+    return [(str(name), getattr(state, name, None)) for name in fields]
 
 
 def _messages(state: Any) -> list[BaseMessage]:
@@ -131,8 +124,5 @@ def _messages(state: Any) -> list[BaseMessage]:
 
 
 def _is_messages(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and all(isinstance(item, BaseMessage) for item in value)
-    )
+    is_list = isinstance(value, list) and bool(value)
+    return is_list and all(isinstance(item, BaseMessage) for item in value)

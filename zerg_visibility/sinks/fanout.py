@@ -26,10 +26,6 @@ class FanoutSink:
 
     Each sink is flushed and closed in a thread of its own: one that hangs costs its time limit,
     and the others nothing.
-
-    Args:
-        sinks: Where records go, in this order.
-        diagnostics: Counts and logs what a sink raises.
     """
 
     def __init__(self, sinks: Iterable[Sink], diagnostics: Diagnostics) -> None:

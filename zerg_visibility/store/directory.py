@@ -155,12 +155,9 @@ class StoreDirectory:
         write_new(path, data, self.modes)
 
     def remember_key(self, key: str, commis_id: str, *, on_disk: bool) -> None:
-        """Note which commis, or which root run of a concierge, a key stands for.
+        """Note which commis, or which root run of a concierge, a key of 32 hex digits stands for.
 
-        Args:
-            key: 32 hex digits that name a resumable run.
-            commis_id: The commis, or the concierge id.
-            on_disk: Whether another process may have to find it.
+        On disk if another process may have to find it.
         """
         self._keys.remember(key, commis_id, on_disk=on_disk)
 
@@ -174,11 +171,9 @@ class StoreDirectory:
         return self._keys.find(key, on_disk=True)
 
     def note_trace(self, trace_id: str, name: str) -> None:
-        """Note that something belongs to a trace, so that a trace is found without a search.
+        """Note that a root run, or a commis that runs without one, belongs to a trace, by its id.
 
-        Args:
-            trace_id: 32 hex digits.
-            name: The concierge id of a root run, or the id of a commis that runs without one.
+        So a trace is found without a search.
         """
         path = layout.trace_dir(self.root, trace_id) / name
         with suppress(FileExistsError):

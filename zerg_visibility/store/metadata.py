@@ -92,16 +92,7 @@ class CommisTotals:
 @checkable()
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescendantTotals:
-    """Sums over all commis below one.
-
-    Args:
-        jobs: How many they are.
-        llm_calls: Finished LLM calls, failed ones included.
-        tool_calls: Finished tool calls, failed ones included.
-        total_tokens: Tokens in and out.
-        cost_usd: US dollars over the priced calls; None if none was priced.
-        unpriced_calls: LLM calls without a price, where prices are used at all.
-    """
+    """Sums as those of `CommisTotals`, over all commis below one; `jobs` is how many they are."""
 
     jobs: int = 0
     llm_calls: int = 0
@@ -292,11 +283,7 @@ class CommisMetadata:
 
     @classmethod
     def from_json(cls, data: bytes, commis_id: str) -> Self:
-        """Read the content of metadata.json; unknown fields are ignored.
-
-        Args:
-            data: The file's bytes.
-            commis_id: The directory it lies in, which decides over what the file says.
+        """Read the content of metadata.json; unknown fields are ignored, and another commis id.
 
         Raises:
             MetadataUnreadableError: It is too large, or is no metadata.
