@@ -9,11 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zerg_visibility.clock import format_for_name
-from zerg_visibility.errors import (
-    CommisNotFoundError,
-    ConfigurationError,
-    MetadataUnreadableError,
-)
+from zerg_visibility.errors import CommisNotFoundError, ConfigurationError, MetadataUnreadableError
 from zerg_visibility.settings import default_root
 from zerg_visibility.store import layout
 from zerg_visibility.store.appending import AppendFile
