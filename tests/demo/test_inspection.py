@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from zerg_visibility.demo import inspection
-from zerg_visibility.demo.listing import Listing, list_files
+from zerg_visibility.demo.inspection import Listing, list_files
 from zerg_visibility.words import size
 
 
@@ -63,7 +63,7 @@ def test_duplicates_beyond_the_budget_are_counted_not_read(tmp_path):
 
     assert inspection.duplicate_files(files_in(tmp_path), max_bytes=1000) == (
         "Identical files: 1 group, wasting 60 bytes; most of it small-a = small-b "
-        "(60 bytes each). 2 files could not be compared."
+        "(60 bytes each). 1 file could not be compared."
     )
 
 

@@ -10,9 +10,6 @@ from zerg_visibility.errors import ConfigurationError, MissingExtraError, Visibi
 from zerg_visibility.secret_formats import redact_secrets
 from zerg_visibility.words import one_line
 
-REQUEST_TIMEOUT_S = 120.0
-"""A server that says nothing for so long has failed."""
-
 
 def open_model(spec: str) -> BaseChatModel:
     """Give the model that a user asked for as `openai:NAME`.
@@ -30,9 +27,8 @@ def open_model(spec: str) -> BaseChatModel:
             "any text will do"
         )
     # Streamed, so that the records say when the first token came; usage then has to be asked for.
-    return ChatOpenAI(
-        model=spec.partition(":")[2], streaming=True, stream_usage=True, timeout=REQUEST_TIMEOUT_S
-    )
+    name = spec.partition(":")[2]
+    return ChatOpenAI(model=name, streaming=True, stream_usage=True, timeout=120.0)
 
 
 def model_failed(spec: str, error: Exception) -> VisibilityError | None:

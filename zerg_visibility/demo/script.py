@@ -9,15 +9,11 @@ from typing import Any, TypeAlias
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
-from langchain_core.messages.ai import UsageMetadata
 
 from zerg_visibility.testing import ScriptedChatModel
 
 OFFLINE_MODEL = "offline-demo"
 """What it calls itself in records."""
-
-CHARACTERS_PER_TOKEN = 4
-"""The usual rule of thumb for English; this model has no tokenizer."""
 
 _COMMIS = re.compile(r"^- (?P<name>[\w-]+): (?P<task>.+)$", re.MULTILINE)
 _TOOLS = re.compile(r"^Your tools: (.+)$", re.MULTILINE)
@@ -45,22 +41,21 @@ def next_message(messages: Sequence[BaseMessage]) -> AIMessage:
     else:
         said = _concierge(_COMMIS.findall(prompt), answers)
     text, calls = (said, []) if isinstance(said, str) else ("", said)
-    asked = [m.tool_calls for m in messages if isinstance(m, AIMessage)]
+    asked = [message.tool_calls for message in messages if isinstance(message, AIMessage)]
     given = sum(len(message.text) for message in messages) + len(json.dumps(asked))
-    prompt_tokens, completion_tokens = (
-        max(1, length // CHARACTERS_PER_TOKEN) for length in (given, len(text + json.dumps(calls)))
-    )
+    # Four characters a token, the usual rule of thumb; this model has no tokenizer.
+    tokens_in, tokens_out = 1 + given // 4, 1 + len(text + json.dumps(calls)) // 4
     return AIMessage(
         text,
         tool_calls=[
             {"name": name, "args": args, "id": f"call_{len(messages)}_{number}"}
             for number, (name, args) in enumerate(calls)
         ],
-        usage_metadata=UsageMetadata(
-            input_tokens=prompt_tokens,
-            output_tokens=completion_tokens,
-            total_tokens=prompt_tokens + completion_tokens,
-        ),
+        usage_metadata={
+            "input_tokens": tokens_in,
+            "output_tokens": tokens_out,
+            "total_tokens": tokens_in + tokens_out,
+        },
     )
 
 
