@@ -117,12 +117,12 @@ class CommisStore(StoreDirectory):
         too_old = 0
         for job_id in range(self.newest_job(), 0, -1):
             try:
-                commis_id = self._jobs.read(job_id)
+                commis_id = self._ids.commis_of_job(job_id)
             except PermissionError:
                 if not os.access(self.root / layout.JOBS, os.X_OK):
                     raise  # none can be read, which is not the same as none
                 continue  # of a user with a narrower umask; it must not hide the others
-            if commis_id is None or not self._folders.has(commis_id):
+            if commis_id is None or not self._ids.has_commis(commis_id):
                 continue  # its writer died before it had a directory, or it was pruned
             found = metadata_or_stub(self, commis_id, job_id)
             if since_us is not None and (found.started_us or 0) < since_us:

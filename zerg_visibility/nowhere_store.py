@@ -97,7 +97,7 @@ class NowhereStore(CommisStore):
 
     def commis_of_key(self, key: str, *, on_disk: bool) -> str | None:  # noqa: ARG002
         """Give the commis of a resumable run, if it is remembered."""
-        commis_id = self._keys.find(key, on_disk=False)
+        commis_id = self._ids.of_key(key, on_disk=False)
         return commis_id if commis_id in self._known else None
 
 

@@ -38,11 +38,6 @@ class Examined(Commis):
         return None
 
     @property
-    def calls(self) -> int:
-        """How many calls its totals know."""
-        return self.written.totals.llm_calls + self.written.totals.tool_calls
-
-    @property
     def left_nothing(self) -> bool:
         """Whether no record of it is there, though its metadata is."""
         return not (self.problem or self.records.items)
@@ -93,7 +88,9 @@ _RULES = (
     Rule("metadata", "warning", lambda one: bool(one.problem) and one.folder.is_dir(),
          f"left no {METADATA}: killed at birth, or just being born.",
          None, "ls -la {folder}"),
-    Rule("metrics", "warning", lambda one: one.left_nothing and one.calls > 0,
+    Rule("metrics", "warning",
+         lambda one: one.left_nothing
+         and one.written.totals.llm_calls + one.written.totals.tool_calls > 0,
          f"made calls, but {METRICS} holds none of them.",
          None, "ls -la {folder}"),
     Rule("metrics", "warning",
@@ -131,11 +128,7 @@ _RULES = (
 
 
 def examine(store: CommisStore) -> tuple[Examined, ...]:
-    """Read the latest commis once, for all checks.
-
-    Raises:
-        OSError: Which there are may not be read by this user.
-    """
+    """Read the latest commis once, for all checks; an OSError if this user may not list them."""
     return tuple(Examined(store, found) for found in islice(store.recent(), LATEST))
 
 
@@ -157,12 +150,8 @@ def _finding(rule: Rule, asked: Sequence[Examined]) -> Finding | None:
         for one, said in seen
     ]
     first, _ = seen[0]
-    at = at_root(first.folder.parents[1])
-    places = {"folder": shlex.quote(str(first.folder)), "job": first.job_id, "at": at}
-    return Finding(
-        rule.check,
-        rule.state,
-        f"{len(seen):,} commis {rule.summary}",  # the plural of commis is commis
-        (*named(details), *filter(None, [rule.explained])),
-        rule.cure and rule.cure.format(**places),
-    )
+    folder, at = shlex.quote(str(first.folder)), at_root(first.folder.parents[1])
+    cure = rule.cure and rule.cure.format(folder=folder, job=first.job_id, at=at)
+    summary = f"{len(seen):,} commis {rule.summary}"  # the plural of commis is commis
+    explained = (*named(details), *filter(None, [rule.explained]))
+    return Finding(rule.check, rule.state, summary, explained, cure)

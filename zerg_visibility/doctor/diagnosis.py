@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.doctor.commis import check_commis, examine
-from zerg_visibility.doctor.finding import OTHER_USER, Finding
+from zerg_visibility.doctor.finding import Finding, refused
 from zerg_visibility.doctor.logfile import check_log_file
 from zerg_visibility.doctor.store import check_jobs, check_outside, check_root
 from zerg_visibility.doctor.trial import check_trial
@@ -23,19 +22,13 @@ def diagnose(store: CommisStore, log: Path | None) -> Iterator[Finding]:
     try:
         yield check_outside(store)
     except OSError as error:
-        yield _closed(CONCIERGE, error)
+        yield refused(CONCIERGE, error.filename, error)
     try:
         jobs, examined = check_jobs(store), examine(store)
     except OSError as error:
-        yield _closed(JOBS, error)
+        yield refused(JOBS, error.filename, error)
         return
     if examined or jobs.state != "ok":
         yield jobs
     if examined:
         yield from check_commis(examined)
-
-
-def _closed(check: str, error: OSError) -> Finding:
-    path = str(error.filename)
-    summary, cure = f"{path} cannot be read: {error.strerror}.", f"ls -ld {shlex.quote(path)}; id"
-    return Finding(check, "failed", summary, (OTHER_USER,), cure)

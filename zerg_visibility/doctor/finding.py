@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -24,6 +25,14 @@ class Finding:
     summary: str
     details: tuple[str, ...] = ()
     cure: str | None = None
+
+
+def refused(check: str, path: object, error: OSError, doing: str = "read") -> Finding:
+    """Say that the system does not let this user at something."""
+    shown = shlex.quote(str(path))
+    disk = f" df -h {shown};" if doing == "written to" else ""
+    summary = f"{path} cannot be {doing}: {error.strerror}."
+    return Finding(check, "failed", summary, (OTHER_USER,), f"ls -ld {shown};{disk} id")
 
 
 def named(items: list[str], most: int = 5) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from langchain_core.messages import AIMessage, HumanMessage
-from langchain_core.tools import StructuredTool
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
@@ -56,9 +55,9 @@ def run_probe(root: Path) -> CommisMetadata:
 
 def _tiny_graph() -> CompiledStateGraph[Any, Any, Any, Any]:
     def multiply(first: int, second: int) -> int:
+        """Multiply two numbers."""
         return first * second
 
-    tool = StructuredTool.from_function(multiply, description="Multiply two numbers.")
     asked = {"name": "multiply", "args": {"first": 7, "second": 6}, "id": "call_1"}
     script = [AIMessage("", tool_calls=[asked]), "The result is 42."]
     model = ScriptedChatModel(script=script)
@@ -66,10 +65,6 @@ def _tiny_graph() -> CompiledStateGraph[Any, Any, Any, Any]:
     async def think(state: MessagesState) -> dict[str, Any]:
         return {"messages": [await model.ainvoke(state["messages"])]}
 
-    builder = StateGraph(MessagesState)
-    builder.add_node("think", think)
-    builder.add_node("tools", ToolNode([tool]))
-    builder.add_edge(START, "think")
-    builder.add_conditional_edges("think", tools_condition)
-    builder.add_edge("tools", "think")
-    return builder.compile(name="probe")
+    builder = StateGraph(MessagesState).add_node("think", think).add_edge(START, "think")
+    builder.add_node("tools", ToolNode([multiply])).add_edge("tools", "think")
+    return builder.add_conditional_edges("think", tools_condition).compile(name="probe")
