@@ -33,12 +33,9 @@ class CallHistory(ForkSafe):
             self._tools.popitem(last=False)
 
     def of_model(self, node: str, asked: Any) -> int:
-        """Say how often a node has asked a model the same before, and failed.
+        """Say how often a node, by its checkpoint namespace, has asked the same before and failed.
 
-        Args:
-            node: The checkpoint namespace of the node's execution.
-            asked: The messages or prompts. A node may ask something else in between, as for a
-                summary that is to make the next try shorter; that is no second try.
+        It may ask something else in between, as for a summary that is to make the next try shorter.
         """
         questions = self._questions.get(node)
         return 0 if questions is None else questions.get(_fingerprint(asked), 0)

@@ -39,12 +39,7 @@ SYSTEM_CLOCK = Clock()
 
 
 def never_failing(clock: Clock, note: Callable[[Exception], None]) -> Clock:
-    """Give a clock that answers with the time it read last if the one inside raises.
-
-    Args:
-        clock: Any clock; the system's does not fail and is given back as it is.
-        note: Told of what was raised.
-    """
+    """Give a clock that answers with the time it read last if the one inside raises."""
     if clock is SYSTEM_CLOCK:
         return clock
 
@@ -60,9 +55,7 @@ def never_failing(clock: Clock, note: Callable[[Exception], None]) -> Clock:
 
         return answer
 
-    return Clock(
-        wall_ns=guarded(clock.wall_ns, time.time_ns()), monotonic_ns=guarded(clock.monotonic_ns, 0)
-    )
+    return Clock(guarded(clock.wall_ns, time.time_ns()), guarded(clock.monotonic_ns, 0))
 
 
 def format_us(us: int) -> str:
@@ -77,10 +70,7 @@ def format_us(us: int) -> str:
 
 
 def parse_us(text: str) -> int:
-    """Read an ISO 8601 timestamp as microseconds since 1970.
-
-    Args:
-        text: A timestamp; one without an offset is taken as UTC.
+    """Read an ISO 8601 timestamp, of UTC if it has no offset, as microseconds since 1970.
 
     Raises:
         ValueError: It is not an ISO 8601 timestamp, or in UTC not within the years 1 to 9999.

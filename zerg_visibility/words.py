@@ -38,12 +38,11 @@ def size(count: int) -> str:
     """Write a number of bytes as `812 bytes`, `3.4 kB` or `1.2 MB` (powers of 1000)."""
     if count < 1000:
         return "1 byte" if count == 1 else f"{count} bytes"
-    value = float(count)
-    for unit in ("kB", "MB", "GB"):
-        value /= 1000
-        if value < 999.95 or unit == "GB":
-            return f"{value:.1f} {unit}"
-    raise AssertionError("unreachable")
+    value, unit = count / 1000, "kB"
+    for larger in ("MB", "GB"):
+        if value >= 999.95:
+            value, unit = value / 1000, larger
+    return f"{value:.1f} {unit}"
 
 
 def counted(count: int, noun: str) -> str:
