@@ -10,10 +10,6 @@ from datetime import UTC, datetime, timedelta
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
-# Of the years that a timestamp can hold.
-_FIRST_US = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
-_LAST_US = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
-
 # The text of a whole second is the same for every event within it, and making it is what costs.
 _second_text: tuple[int, str] = (-1, "")
 
@@ -78,10 +74,10 @@ def parse_us(text: str) -> int:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    us = (moment - _EPOCH) // _MICROSECOND
-    if not _FIRST_US <= us <= _LAST_US:
-        raise ValueError(f"{text} has no form in UTC")
-    return us
+    try:
+        return (moment.astimezone(UTC) - _EPOCH) // _MICROSECOND
+    except OverflowError as error:
+        raise ValueError(f"{text} has no form in UTC") from error
 
 
 def format_for_name(us: int) -> str:

@@ -65,10 +65,6 @@ def _team(folder: Path, skip: Path) -> dict[str, tuple[str, list[BaseTool]]]:
 
         return StructuredTool.from_function(run, name=look.__name__, description=look.__doc__)
 
-    def hash_file(file: str) -> str:
-        """Give the SHA-256 of one file, by its path within the folder."""
-        return inspection.hash_file(folder, file)
-
     return {
         "disk-use": (
             "Measure disk use by file type and name the largest files.",
@@ -85,7 +81,7 @@ def _team(folder: Path, skip: Path) -> dict[str, tuple[str, list[BaseTool]]]:
         "access": (
             "Look for unreadable files, then hash the first of them. If there are none, try to "
             "hash missing-on-purpose.txt, which is not there: a failed call is part of the demo.",
-            [looking(inspection.unreadable_files), StructuredTool.from_function(hash_file)],
+            [looking(inspection.unreadable_files), looking(inspection.hash_file)],
         ),
     }
 

@@ -159,27 +159,24 @@ def line_counts(listing: Listing, max_bytes: int = MAX_BYTES) -> str:
 
 def unreadable_files(listing: Listing) -> str:
     """Name the files that may not be read."""
-    names = [file.name for file in listing.files if not os.access(file.path, os.R_OK)]
+    names = [file.name for file in _unreadable(listing)]
     files = counted(len(listing.files), "file")
     if names:
         return f"{len(names):,} of {files} cannot be read: {', '.join(names[:3])}."
     return f"All {files} can be read." if listing.files else ""
 
 
-def hash_file(folder: Path, name: str) -> str:
-    """Hash one file of a folder, by a relative path that a model may have made up.
+def hash_file(listing: Listing) -> str:
+    """Hash the first file that may not be read; if there is none, missing-on-purpose.txt."""
+    for file in _unreadable(listing):
+        with Path(file.path).open("rb") as opened:
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        return f"{file.name} has the SHA-256 {digest[:16]}."
+    raise FileNotFoundError("no such file in the folder: missing-on-purpose.txt")
 
-    Raises:
-        OSError: There is no such regular file in the folder, or it cannot be read.
-    """
-    path = Path(os.path.normpath(folder / name.replace("\0", "")))
-    # Outside, and through a link to the outside, nothing is to be learnt; not even what is there.
-    inside = path.resolve().is_relative_to(folder.resolve())
-    if not inside or path.is_symlink() or not path.is_file():
-        raise FileNotFoundError(f"no such file in the folder: {name[:200]}")
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return f"{one_line(name, NAME_MAX)} has the SHA-256 {digest[:16]}."
+
+def _unreadable(listing: Listing) -> list[FoundFile]:
+    return [file for file in listing.files if not os.access(file.path, os.R_OK)]
 
 
 def _contents(files: Iterable[FoundFile], max_bytes: int) -> Iterator[tuple[FoundFile, bytes]]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from zerg_visibility.testing import ScriptedChatModel
 
@@ -20,8 +20,6 @@ _TOOLS = re.compile(r"^Your tools: (.+)$", re.MULTILINE)
 _RESULT = re.compile(
     r"Result from commis job (?P<job>\S+) .*\n\nExecution time: (?P<time>.+)\n\n(?P<text>[\s\S]*)"
 )
-_UNREADABLE = re.compile(r"cannot be read: (.+?)(?:, |\.$)")
-_TO_HASH = re.compile(r"\bhash (\S+\.\w+)")
 _Calls: TypeAlias = list[tuple[str, dict[str, Any]]]
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
 
@@ -34,10 +32,11 @@ def offline_model() -> BaseChatModel:
 def next_message(messages: Sequence[BaseMessage]) -> AIMessage:
     """Decide what to say, as a provider's model does: calls of tools or an answer, with usage."""
     prompt = messages[0].text
-    task = next((message.text for message in messages if isinstance(message, HumanMessage)), "")
     answers = [message.text for message in messages if isinstance(message, ToolMessage)]
-    if tools := _TOOLS.search(prompt):
-        said = _commis(tools[1].split(", "), task, answers)
+    said: str | _Calls
+    if tools := _TOOLS.search(prompt):  # a commis, which calls one after another
+        left = tools[1].split(", ")[len(answers) :]
+        said = [(left[0], {})] if left else " ".join(filter(None, answers))
     else:
         said = _concierge(_COMMIS.findall(prompt), answers)
     text, calls = (said, []) if isinstance(said, str) else ("", said)
@@ -74,14 +73,6 @@ def _concierge(team: list[tuple[str, str]], answers: Sequence[str]) -> str | _Ca
         shares = re.findall(r"^(?:LLM|Tools|Other).*$", answers[-1], re.MULTILINE)
         parts.append(f"The slowest was job {slowest['job']} ({name}). {' '.join(shares)}".rstrip())
     return "\n\n".join(parts)
-
-
-def _commis(tools: list[str], task: str, answers: Sequence[str]) -> str | _Calls:
-    left = tools[len(answers) :]
-    if left == ["hash_file"]:  # of what the call before it has found
-        file = _UNREADABLE.search(answers[-1]) or _TO_HASH.search(task)
-        return [("hash_file", {"file": file[1] if file else "missing"})]
-    return [(name, {}) for name in left if name != "hash_file"] or " ".join(filter(None, answers))
 
 
 def _ms(time: str) -> float:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.tools import tool
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.graph.state import CompiledStateGraph
-from langgraph.prebuilt import ToolNode, tools_condition
 from langsmith.run_helpers import tracing_context
 
 from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
@@ -54,17 +54,20 @@ def run_probe(root: Path) -> CommisMetadata:
 
 
 def _tiny_graph() -> CompiledStateGraph[Any, Any, Any, Any]:
-    def multiply(first: int, second: int) -> int:
-        """Multiply two numbers."""
-        return first * second
-
     asked = {"name": "multiply", "args": {"first": 7, "second": 6}, "id": "call_1"}
     script = [AIMessage("", tool_calls=[asked]), "The result is 42."]
     model = ScriptedChatModel(script=script)
 
-    async def think(state: MessagesState) -> dict[str, Any]:
-        return {"messages": [await model.ainvoke(state["messages"])]}
+    @tool
+    def multiply(first: int, second: int) -> int:
+        """Multiply two numbers."""
+        return first * second
 
-    builder = StateGraph(MessagesState).add_node("think", think).add_edge(START, "think")
-    builder.add_node("tools", ToolNode([multiply])).add_edge("tools", "think")
-    return builder.add_conditional_edges("think", tools_condition).compile(name="probe")
+    async def work(state: MessagesState) -> dict[str, Any]:
+        question = state["messages"]
+        said = await model.ainvoke(question)
+        told = await multiply.ainvoke(said.tool_calls[0])
+        return {"messages": [await model.ainvoke([*question, said, told])]}
+
+    builder = StateGraph(MessagesState).add_node("work", work).add_edge(START, "work")
+    return builder.compile(name="probe")
