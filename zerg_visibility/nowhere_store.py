@@ -102,6 +102,3 @@ class _NoFile(AppendFile):
 
     def append(self, line: bytes) -> None:
         """Keep nothing."""
-
-    def close(self) -> None:
-        """Do nothing."""

@@ -1,7 +1,7 @@
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
-from zerg_visibility.demo.script import next_message, offline_model
+from zerg_visibility.demo.model import next_message, offline_model
 
 COMMIS = SystemMessage("You are a commis.\n\nYour tools: unreadable_files, hash_file")
 CONCIERGE = SystemMessage("Your commis:\n- disk-use: Measure it.\n- access: Look for files.")

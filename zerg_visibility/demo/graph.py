@@ -38,52 +38,50 @@ that matter. A tool that fails is worth a sentence; do not try it again.
 Your tools: {tools}"""
 
 
+# The purpose of each commis, as a task, and its tools in the order of their use.
+_TEAM: dict[str, tuple[str, *tuple[Callable[[Listing], str], ...]]] = {
+    "disk-use": (
+        "Measure disk use by file type and name the largest files.",
+        inspection.disk_use_by_type,
+        inspection.largest_files,
+    ),
+    "duplicates": (
+        "Find duplicate files by hash and say how much space they waste.",
+        inspection.duplicate_files,
+    ),
+    "line-counts": ("Count lines of text by file type.", inspection.line_counts),
+    "access": (
+        "Look for unreadable files, then hash the first of them. If there are none, try to "
+        "hash missing-on-purpose.txt, which is not there: a failed call is part of the demo.",
+        inspection.unreadable_files,
+        inspection.hash_file,
+    ),
+}
+
+
 def build_concierge(
     model: BaseChatModel, folder: Path, store: CommisStore
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
     """Build the graph that inspects a folder (absolute, without symbolic links) at a message."""
-    commis, listed = [], []
-    for name, (purpose, tools) in _team(folder, store.root.resolve()).items():
-        prompt = _COMMIS.format(tools=", ".join(tool.name for tool in tools))
-        graph = _agent(model, prompt, tools, name)
-        commis.append(create_commis_tool(graph, name=name, description=purpose, store=store))
-        listed.append(f"- {name}: {purpose}")
-    prompt = _CONCIERGE.format(advice=CONCIERGE_PROMPT, commis="\n".join(listed))
-    tools = [*commis, *ConciergeToolkit(store=store).get_tools()]
-    return _agent(model, prompt, tools, "concierge")
+    skip = store.root.resolve()
 
+    def tool_for(look: Callable[[Listing], str]) -> BaseTool:
+        """Make a tool that looks at the folder, cannot leave it and skips the store inside."""
 
-def _team(folder: Path, skip: Path) -> dict[str, tuple[str, list[BaseTool]]]:
-    """Give the purpose of each commis, as a task, and its tools in the order of their use.
-
-    The tools look at a folder, cannot leave it and skip one inside.
-    """
-
-    def looking(look: Callable[[Listing], str]) -> BaseTool:
         def run() -> str:
             return look(list_files(folder, skip))
 
         return StructuredTool.from_function(run, name=look.__name__, description=look.__doc__)
 
-    return {
-        "disk-use": (
-            "Measure disk use by file type and name the largest files.",
-            [looking(inspection.disk_use_by_type), looking(inspection.largest_files)],
-        ),
-        "duplicates": (
-            "Find duplicate files by hash and say how much space they waste.",
-            [looking(inspection.duplicate_files)],
-        ),
-        "line-counts": (
-            "Count lines of text by file type.",
-            [looking(inspection.line_counts)],
-        ),
-        "access": (
-            "Look for unreadable files, then hash the first of them. If there are none, try to "
-            "hash missing-on-purpose.txt, which is not there: a failed call is part of the demo.",
-            [looking(inspection.unreadable_files), looking(inspection.hash_file)],
-        ),
-    }
+    commis, listed = [], []
+    for name, (purpose, *looks) in _TEAM.items():
+        tools = [tool_for(look) for look in looks]
+        prompt = _COMMIS.format(tools=", ".join(tool.name for tool in tools))
+        graph = _agent(model, prompt, tools, name)
+        commis.append(create_commis_tool(graph, name=name, description=purpose, store=store))
+        listed.append(f"- {name}: {purpose}")
+    prompt = _CONCIERGE.format(advice=CONCIERGE_PROMPT, commis="\n".join(listed))
+    return _agent(model, prompt, [*commis, *ConciergeToolkit(store=store).get_tools()], "concierge")
 
 
 def _agent(

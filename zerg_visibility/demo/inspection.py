@@ -15,17 +15,12 @@ from pathlib import Path
 
 from zerg_visibility.words import counted, one_line, size
 
-MAX_FILES = 20_000
-"""A listing stops here, so that a demo started in a home directory ends in seconds."""
+# Of files in a listing, of bytes read by one call of a tool, and of bytes of a file that is read at
+# all: a demo started in a home directory ends in seconds.
+MAX_FILES, MAX_BYTES, FILE_MAX_BYTES = 20_000, 300_000_000, 50_000_000
 
-MAX_BYTES = 300_000_000
-"""Read together by one call of a tool; files beyond it are counted."""
-
-FILE_MAX_BYTES = 50_000_000
-"""Of a file that is read at all."""
-
+# Characters of a file's name in what a tool answers.
 NAME_MAX = 160
-"""Characters of a file's name in what a tool answers."""
 
 
 @dataclass(frozen=True, slots=True)

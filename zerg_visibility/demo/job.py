@@ -17,9 +17,8 @@ from langsmith.run_helpers import tracing_context
 from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
 from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.demo.graph import build_concierge
-from zerg_visibility.demo.provider import model_failed, open_model
+from zerg_visibility.demo.model import model_failed, offline_model, open_model
 from zerg_visibility.demo.report import DemoReport
-from zerg_visibility.demo.script import offline_model
 from zerg_visibility.errors import ConfigurationError, VisibilityError
 from zerg_visibility.settings import DEFAULT_LOG_PATH, LOGGER_NAME
 from zerg_visibility.sinks.logfile import configure_logging
@@ -93,8 +92,9 @@ def _logging_to(store: CommisStore, path: Path) -> Iterator[None]:
         handler = configure_logging(path)
     except ConfigurationError as error:
         # It speaks to programmers; whoever runs the demo can only choose another store.
+        reason = getattr(error.__cause__, "strerror", None) or error
         raise VisibilityError(
-            f"the store {store.root} cannot be written to ({error.__cause__ or error}); "
+            f"the store {store.root} cannot be written to ({reason}); "
             f"give a folder that you may write to with --root"
         ) from error
     try:

@@ -17,7 +17,7 @@ from rich.rule import Rule
 from rich.text import Text
 
 from zerg_visibility.commis_store import CommisStore
-from zerg_visibility.demo.script import OFFLINE_MODEL
+from zerg_visibility.demo.model import OFFLINE_MODEL
 from zerg_visibility.settings import at_root
 from zerg_visibility.store.layout import COMMIS, METRICS
 from zerg_visibility.store.metadata import CommisMetadata
