@@ -61,10 +61,7 @@ class CallHistory(ForkSafe):
 def _fingerprint(asked: Any) -> int:
     """Make a number of messages or prompts that is the same whenever they are."""
     try:
-        return hash(repr([_content(item) for group in asked for item in group]))
+        items = [item for group in asked for item in group]
+        return hash(repr([(type(one).__name__, getattr(one, "content", one)) for one in items]))
     except Exception:  # a foreign object that raises; then all that the node asks is the same
         return 0
-
-
-def _content(item: Any) -> Any:
-    return (type(item).__name__, item.content) if hasattr(item, "content") else item

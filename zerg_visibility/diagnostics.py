@@ -19,9 +19,6 @@ REPEAT_AFTER_S = 60.0
 MAX_KINDS = 256
 """Kinds of fault remembered for the rate limit; beyond it, the oldest is forgotten."""
 
-TOLD_MAX = 2_000
-"""Characters of an error in a warning; the cure stands last in what some libraries say."""
-
 
 class Diagnostics(ForkSafe):
     """Counts failures of watching and logs each kind once, then at most once a minute.
@@ -75,7 +72,8 @@ class Diagnostics(ForkSafe):
         try:
             text = f"{type(error).__name__}, text withheld"
             if not withheld:
-                text = error_text(error, limit=TOLD_MAX)
+                # Long, since the cure stands last in what some libraries say.
+                text = error_text(error, limit=2_000)
             told = f"{text}{_place(error)}{more}"
             self._logger.warning("zerg_visibility could not %s: %s; the graph goes on", doing, told)
             # The lines of code alone: an error's own text may hold what it rejected.

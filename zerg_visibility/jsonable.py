@@ -33,7 +33,7 @@ def is_soon_written(data: Any) -> bool:
     Lists of which each holds the one before it twice are a thousand after ten, and after forty they
     never end; nor do people who all know each other.
     """
-    # A record holds nothing else, and one is made for every call.
+    # Most arguments and outputs of tools are flat.
     if type(data) is dict and _LEAVES.issuperset(map(type, data.values())):
         return True
     seen: set[int] = set()
@@ -45,8 +45,7 @@ def is_soon_written(data: Any) -> bool:
             if id(value) in seen:
                 again += 1 + len(inner)
             seen.add(id(value))
-            if not _LEAVES.issuperset(map(type, inner)):
-                todo += [item for item in inner if type(item) not in _LEAVES]
+            todo += [item for item in inner if type(item) not in _LEAVES]
     except Exception:  # a foreign object that raises when it is looked at
         return False
     return again <= AGAIN_MAX

@@ -11,6 +11,9 @@ State: TypeAlias = Literal["ok", "warning", "failed"]
 OTHER_USER = "What runs as another user may be able to, but then run doctor as that one."
 """Said of what this user may not do."""
 
+SETUP = "from zerg_visibility import configure_logging; configure_logging()"
+"""The line of code that turns Tier 3 on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

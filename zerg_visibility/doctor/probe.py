@@ -34,11 +34,10 @@ def run_probe(root: Path) -> CommisMetadata:
     store = CommisStore(root)
     handler = VisibilityCallbackHandler(store)
     probe = create_commis_node(_tiny_graph(), store=store)
-    outer = StateGraph(MessagesState).add_node("probe", probe).add_edge(START, "probe").compile()
     job_before = store.newest_job()
     with tracing_context(enabled=False):  # nothing of this goes to LangSmith
-        question = HumanMessage("Calculate 7*6")
-        asyncio.run(outer.ainvoke({"messages": [question]}, {"callbacks": [handler]}))
+        inputs = {"messages": [HumanMessage("Calculate 7*6")]}
+        asyncio.run(probe.ainvoke(inputs, {"callbacks": [handler]}))
     if store.newest_job() == job_before:
         raise VisibilityError(f"the probe could not be stored: {root} cannot be written to")
     metadata = store.metadata(store.find(job_before + 1))

@@ -9,8 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from logging.handlers import BufferingHandler
 from pathlib import Path
 
-from zerg_visibility.doctor.finding import Finding
-from zerg_visibility.doctor.logfile import SETUP
+from zerg_visibility.doctor.finding import SETUP, Finding
 from zerg_visibility.settings import LOGGER_NAME
 from zerg_visibility.words import counted
 
