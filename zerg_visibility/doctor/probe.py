@@ -21,8 +21,8 @@ from zerg_visibility.store.layout import METRICS
 from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.testing import ScriptedChatModel
 
-EXPECTED = [("initial", True), ("multiply", True), ("synthesis", True)]
-"""The phase or tool of each record that the probe must leave, and whether it succeeded."""
+# The phase or tool of each record that the probe must leave, and whether it succeeded.
+_EXPECTED = [("initial", True), ("multiply", True), ("synthesis", True)]
 
 
 def run_probe(root: Path) -> CommisMetadata:
@@ -44,10 +44,10 @@ def run_probe(root: Path) -> CommisMetadata:
     lines = (store.folder(metadata.commis_id) / METRICS).read_bytes().splitlines()
     records = [json.loads(line) for line in lines]
     left = [(record.get("tool", record.get("phase")), record["success"]) for record in records]
-    if left != EXPECTED or metadata.status != "success" or handler.stats.failures:
+    if left != _EXPECTED or metadata.status != "success" or handler.stats.failures:
         raise VisibilityError(
             f"the probe ended as {metadata.status} with {left or 'nothing'} in {METRICS}, and "
-            f"{EXPECTED} was expected; {handler.stats.failures} failures of watching were logged"
+            f"{_EXPECTED} was expected; {handler.stats.failures} failures of watching were logged"
         )
     return metadata
 

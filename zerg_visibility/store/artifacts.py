@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -97,9 +98,7 @@ def _open(path: Path | str, flags: int, asked_for: str, folder_fd: int | None = 
 
 def list_artifacts(folder: Path, limit: int = 1000) -> list[str]:
     """Name the regular files of a commis, relative to its directory, sorted and so many at most."""
-    if folder.is_symlink():
-        return []
-    return sorted(name for name, _ in zip(_walk(folder, ""), range(limit), strict=False))
+    return [] if folder.is_symlink() else sorted(islice(_walk(folder, ""), limit))
 
 
 def _walk(folder: Path, prefix: str, depth: int = 0) -> Iterator[str]:

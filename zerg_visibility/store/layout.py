@@ -25,9 +25,6 @@ TOOL_CALLS = "tool_calls"
 SLUG_MAX = 30
 """Characters of a task's slug."""
 
-FILE_STEM_MAX = 60
-"""Characters of a tool's name in a file name."""
-
 # What an id that we made can look like; nothing else is ever joined to a path.
 _OWN_ID = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}_[a-z0-9]+(?:-[a-z0-9]+)*\Z", re.ASCII)
 _JOB_ID = re.compile(r"[1-9]\d{0,17}\Z", re.ASCII)
@@ -92,7 +89,7 @@ def trace_dir(root: Path, trace_id: str) -> Path:
 
 def tool_output_name(number: int, tool: str) -> str:
     """Give the name of a tool output relative to the commis: tool_calls/001_ssh_exec.txt."""
-    stem = _NOT_FILE.sub("_", tool[:1000])[:FILE_STEM_MAX].strip("._") or "tool"
+    stem = _NOT_FILE.sub("_", tool[:1000])[:60].strip("._") or "tool"
     return f"{TOOL_CALLS}/{number:03d}_{stem}.txt"
 
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 from zerg_visibility.store.system import posix, read_up_to
 
-_FILE_MAX_BYTES = 10_000
-
 
 @dataclass(frozen=True, slots=True)
 class ProcessMark:
@@ -55,12 +53,6 @@ def _mark_of(pid: int) -> ProcessMark:
     return ProcessMark(pid=pid, pid_started=_started(pid), host=socket.gethostname())
 
 
-@functools.cache
-def _boot() -> str:
-    text = _read("/proc/sys/kernel/random/boot_id")
-    return "boot" if text is None else text.strip()[:8]
-
-
 def _started(pid: int) -> str | None:
     stat = _read(f"/proc/{pid}/stat")
     if stat is None:
@@ -70,7 +62,8 @@ def _started(pid: int) -> str | None:
     # Fields 3 and 22 of proc(5). A zombie has ended; only its parent has not noticed.
     if len(fields) < 20 or fields[0] in {"Z", "X"}:
         return None
-    return f"{_boot()}:{fields[19]}"
+    boot = _read("/proc/sys/kernel/random/boot_id") or "boot"
+    return f"{boot.strip()[:8]}:{fields[19]}"
 
 
 def _read(path: str) -> str | None:
@@ -78,7 +71,7 @@ def _read(path: str) -> str | None:
     fd = None
     try:
         fd = posix.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        return read_up_to(fd, _FILE_MAX_BYTES).decode("utf-8", "replace")
+        return read_up_to(fd, 10_000).decode("utf-8", "replace")
     except OSError:  # the process may also end in between
         return None
     finally:
