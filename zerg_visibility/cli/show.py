@@ -209,7 +209,7 @@ def _totals(run: Commis | Concierge, room: int | None) -> Iterator[Text]:
         line = _share("open", times.open_us, whole_us)
         yield line.append(f"  {unended} without an end", style="yellow")
     if times.duration_ms > times.busy_ms:
-        line = _share("other", times.other_us, whole_us)
+        line = _share("other", times.duration_us - times.busy_us - times.open_us, whole_us)
         yield line.append("  in which no call ran", style="dim")
     if totals.total_tokens:
         cached = f" ({totals.cached_tokens:,} cached)" if totals.cached_tokens else ""

@@ -11,28 +11,19 @@ FOLD_SHARE = 1 / 3
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A stretch in which no call ran.
-
-    Args:
-        start_us: Microseconds since 1970.
-        end_us: Microseconds since 1970.
-    """
+    """A stretch in which no call ran, in microseconds since 1970."""
 
     start_us: int
     end_us: int
 
     @property
     def length_us(self) -> int:
-        """How long it was, in microseconds."""
+        """How long it was."""
         return self.end_us - self.start_us
 
 
 def waits_to_fold(
-    calls: Iterable[tuple[int, int]],
-    start_us: int,
-    end_us: int,
-    *,
-    at_most: int,
+    calls: Iterable[tuple[int, int]], start_us: int, end_us: int, *, at_most: int
 ) -> tuple[Wait, ...]:
     """Choose the waits that would squash the bars, by start.
 
@@ -44,12 +35,10 @@ def waits_to_fold(
     """
     waits = []
     reached = start_us
-    for start, end in sorted(calls):
+    for start, end in [*sorted(calls), (end_us, end_us)]:
         if start > reached:
             waits.append(Wait(reached, start))
         reached = max(reached, end)
-    if end_us > reached:
-        waits.append(Wait(reached, end_us))
     folded: list[Wait] = []
     shown_us = end_us - start_us
     for wait in sorted(waits, key=lambda item: -item.length_us)[:at_most]:

@@ -1,26 +1,18 @@
-"""The calls of a run as bars over time: rows, scale and remarks, for whoever draws them."""
+"""The calls of a run as rows, for whoever draws or lists them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from zerg_visibility.read.run import RunFiles, Unended
-from zerg_visibility.read.scale import Wait, waits_to_fold
 from zerg_visibility.read.timeline import call_name, is_cut_off, try_text
 from zerg_visibility.records.calls import LLMCallRecord
 from zerg_visibility.records.codec import Record
 from zerg_visibility.records.runs import CommisRunRecord
 from zerg_visibility.records.started import CallStarted
-from zerg_visibility.status import FAILED, UNENDED
+from zerg_visibility.status import FAILED
 from zerg_visibility.words import length, one_line
-
-MAX_ROWS = 200
-"""More calls than this are shown by their first and last; `--json` and metrics.jsonl have all."""
-
-UNSEEN_SHARE = 0.02
-"""A difference between the bars and the time at work is explained from this share on."""
 
 NAME_MAX, NOTE_MAX, ERROR_MAX = 80, 20, 500
 
@@ -57,62 +49,14 @@ class Row:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waterfall:
-    """What a drawing of a run shows.
-
-    Args:
-        rows: The calls, by start; of very many the first and the last.
-        left_out: How many are missing in the middle of the rows.
-        start_us: Where the scale begins, in microseconds since 1970.
-        end_us: Where it ends.
-        waits: What is folded, by start.
-        remarks: Why the bars go further than the time at work, where that can be seen.
-    """
-
-    rows: tuple[Row, ...]
-    left_out: int
-    start_us: int
-    end_us: int
-    waits: tuple[Wait, ...]
-    remarks: tuple[str, ...]
-
-    @property
-    def shown_us(self) -> int:
-        """How much time the bars cover."""
-        return self.end_us - self.start_us - sum(wait.length_us for wait in self.waits)
-
-
-def waterfall_of(run: RunFiles, most_waits: int = 100) -> Waterfall:
-    """Arrange a run for drawing.
-
-    Args:
-        run: A commis, or a root run of a concierge.
-        most_waits: At most so many waits are folded, of those that can have been between segments.
-    """
-    rows = sorted(_rows_of(run), key=lambda row: (row.start_us, row.end_us))
-    start_us = min([run.start_us, *(row.start_us for row in rows)])
-    end_us = max([run.until_us, *(row.end_us for row in rows)])
-    spans = [(row.start_us, row.end_us) for row in rows]
-    between = run.segments - 1
-    waits = waits_to_fold(spans, start_us, end_us, at_most=min(between, most_waits))
-    shown_us = end_us - start_us - sum(wait.length_us for wait in waits)
-    half, left_out = MAX_ROWS // 2, max(0, len(rows) - MAX_ROWS)
-    return Waterfall(
-        rows=tuple([*rows[:half], *rows[-half:]] if left_out else rows),
-        left_out=left_out,
-        start_us=start_us,
-        end_us=end_us,
-        waits=waits,
-        remarks=tuple(_outside_work(run, shown_us)) if rows else (),
-    )
-
-
-def _rows_of(run: RunFiles) -> Iterator[Row]:
-    yield from map(row_of, run.records)
+def rows_of(run: RunFiles) -> list[Row]:
+    """Give all that ran in a run, by start."""
+    rows = [row_of(record) for record in run.records]
     for what, start in run.unrecorded:
         stopped = what == "stopped"
-        yield _unended(start, what, run.segment_end_us(start.start_us) if stopped else run.until_us)
+        until_us = run.segment_end_us(start.start_us) if stopped else run.until_us
+        rows.append(_unended(start, what, until_us))
+    return sorted(rows, key=lambda row: (row.start_us, row.end_us))
 
 
 def _unended(start: CallStarted, what: Unended, until_us: int | None) -> Row:
@@ -162,14 +106,3 @@ def row_of(record: Record) -> Row:
 
 def _job(job_id: int | None) -> str:
     return "commis" if job_id is None else f"job {job_id}"
-
-
-def _outside_work(run: RunFiles, shown_us: int) -> Iterator[str]:
-    if run.status in UNENDED or run.at_work_ms is None:
-        return
-    outside_us = shown_us - 1000 * run.at_work_ms
-    if outside_us < max(1000, shown_us * UNSEEN_SHARE):
-        return
-    waited = run.segments > 1
-    why = "it waited to be resumed" if waited else "its files were made, or a call outlasted it"
-    yield f"{length(outside_us)} of these {length(shown_us)} are not its time at work: {why}"

@@ -134,7 +134,7 @@ def _retries(calls: Timeline) -> list[str]:
 
 
 def _failures(calls: Timeline, limit: int) -> list[str]:
-    failures = calls.failures
+    failures = [call for call in calls.calls if not call.success]
     lines = [
         f"Failed: {_name(call)}: {words.one_line(call.error or 'no reason given', limit)}"
         for call in failures[:FAILURES_NAMED]
