@@ -11,12 +11,12 @@ import click
 
 from zerg_visibility.cli.options import json_option, open_store, root_option
 from zerg_visibility.cli.output import (
+    STATUS_STYLES,
     age,
     clean,
     make_console,
     on_terminal,
     short_count,
-    style_of,
     write_json,
 )
 from zerg_visibility.clock import SYSTEM_CLOCK
@@ -159,7 +159,7 @@ def _print_table(listed: Sequence[Commis | Concierge], now_us: int) -> None:
         cells = _cells(run, now_us)
         cells["tokens"] = _tokens(run.totals, short_count(run.totals.total_tokens))
         styles = {
-            "status": style_of(run.status),
+            "status": STATUS_STYLES.get(run.status, ""),
             "fail": "dim" if cells["fail"] in {"0", "-"} else "bold red",
             "age": "dim",
         }

@@ -11,12 +11,12 @@ import click
 
 from zerg_visibility.cli.options import json_option, open_store, root_option
 from zerg_visibility.cli.output import (
+    STATUS_STYLES,
     age,
     clean,
     folded,
     make_console,
     on_terminal,
-    style_of,
     write_json,
 )
 from zerg_visibility.clock import format_us
@@ -115,7 +115,7 @@ def _header(run: Commis | Concierge, room: int | None) -> Iterator[Text]:
     job = f"Job {run.job_id}" if isinstance(run, Commis) and run.job_id is not None else None
     yield Text.assemble(
         (job or type(run).__name__, "bold"), "  ",
-        (run.status, f"bold {style_of(run.status)}"), "  ", (clean(run.name, 100), "bold"),
+        (run.status, f"bold {STATUS_STYLES.get(run.status, "")}"), "  ", (clean(run.name, 100), "bold"),
     )  # fmt: skip
     for name, value, style in _of_commis(run) if isinstance(run, Commis) else _of_concierge(run):
         if value:
@@ -133,7 +133,7 @@ def _of_commis(now: Commis) -> Iterator[_Fact]:
     yield from _process(now, commis.pid, commis.host)
     if commis.status == "interrupted":
         waited = length(now.now_us - now.until_us)
-        style = style_of(commis.status)
+        style = STATUS_STYLES.get(commis.status, "")
         yield "waits", f"{waited} so far for a human; resume its thread to let it go on", style
         yield "asked", commis.asked, style
     yield "error", commis.error, "red"
@@ -162,7 +162,7 @@ def _started(run: Commis | Concierge) -> str:
 def _process(run: Commis | Concierge, pid: int | None, host: str | None) -> Iterator[_Fact]:
     where = f"{pid} on {clean(host, 60)}"
     if pid is not None and run.status == "lost":
-        yield "lost", f"process {where} ended without saying so", style_of("lost")
+        yield "lost", f"process {where} ended without saying so", STATUS_STYLES.get("lost", "")
     elif pid is not None and run.status == "running":
         sign = age(run.now_us - (run.sign_of_life_us or run.start_us))
         yield "process", f"{where}, last sign of life {sign} ago", ""

@@ -63,16 +63,15 @@ def _standing(now: Commis) -> str:
 def _times(now: Commis) -> list[str]:
     calls, totals = now.timeline, now.timeline.totals
     whole_ms = None if now.at_work_ms is None else calls.duration_ms
-    lines = []
-    if calls.calls:
-        lines += [
-            _kind_of_call("LLM", calls.llm_ms, totals.llm_ms, totals.llm_calls, whole_ms)
-            + _failed(totals.llm_failures),
-            _kind_of_call("Tools", calls.tool_ms, totals.tool_ms, totals.tool_calls, whole_ms)
-            + _failed(totals.tool_failures),
-        ]
-    else:
-        lines.append("No finished calls are recorded.")
+    lines = [
+        _kind_of_call(*kind, whole_ms)
+        for kind in (
+            ("LLM", calls.llm_ms, totals.llm_ms, totals.llm_calls, totals.llm_failures),
+            ("Tools", calls.tool_ms, totals.tool_ms, totals.tool_calls, totals.tool_failures),
+        )
+    ]
+    if not calls.calls:
+        lines = ["No finished calls are recorded."]
     if calls.open_ms:
         lines.append(
             f"Calls not finished: {words.duration(calls.open_ms)}{_share(calls.open_ms, whole_ms)}."
@@ -88,16 +87,15 @@ def _times(now: Commis) -> list[str]:
     return lines
 
 
-def _kind_of_call(kind: str, union_ms: int, sum_ms: int, count: int, whole_ms: int | None) -> str:
+def _kind_of_call(
+    kind: str, union_ms: int, sum_ms: int, count: int, failures: int, whole_ms: int | None
+) -> str:
     if not count:
         return f"{kind}: no calls."
     added_up = f", {words.duration(sum_ms)} added up" if sum_ms > union_ms + 1 else ""
-    share = _share(union_ms, whole_ms)
-    return f"{kind}: {words.duration(union_ms)}{share} in {words.counted(count, 'call')}{added_up}."
-
-
-def _failed(failures: int) -> str:
-    return f" Failed: {failures:,}." if failures else ""
+    took = f"{words.duration(union_ms)}{_share(union_ms, whole_ms)}"
+    failed = f" Failed: {failures:,}." if failures else ""
+    return f"{kind}: {took} in {words.counted(count, 'call')}{added_up}.{failed}"
 
 
 def _share(part_ms: int, whole_ms: int | None) -> str:
@@ -126,11 +124,8 @@ def _tokens_and_cost(calls: Timeline, unpriced_calls: int) -> list[str]:
 
 def _retries(calls: Timeline) -> list[str]:
     retries = [call for call in calls.calls if try_text(call)]
-    named = [
-        _name(call) + ("" if call.success else " (failed)") for call in retries[:RETRIES_NAMED]
-    ]
-    more = len(retries) - len(named)
-    return [f"Retries: {', '.join(named)}" + _and_more(more)] if named else []
+    named = [_name(call) + ("" if call.success else " (failed)") for call in retries]
+    return [f"Retries: {words.first_of(named, RETRIES_NAMED)}."] if named else []
 
 
 def _failures(calls: Timeline, limit: int) -> list[str]:
@@ -152,16 +147,12 @@ def _unended(now: Commis) -> list[str]:
     running = now.status == "running"
     since = "so far" if running else "ago"
     named = [
-        f"{words.one_line(str(start.name), NAME_MAX)} "
+        f"{words.one_line(start.name, NAME_MAX)} "
         f"({words.duration((now.now_us - start.start_us) // 1000)} {since})"
-        for start in sorted(starts, key=lambda start: -start.start_us)[:IN_FLIGHT_NAMED]
+        for start in sorted(starts, key=lambda start: -start.start_us)
     ]
     heading = "In flight" if running else "Begun and never finished"
-    return [f"{heading}: {', '.join(named)}" + _and_more(len(starts) - len(named))]
-
-
-def _and_more(count: int) -> str:
-    return f" and {count:,} more." if count > 0 else "."
+    return [f"{heading}: {words.first_of(named, IN_FLIGHT_NAMED)}."]
 
 
 def _name(call: LLMCallRecord | ToolCallRecord) -> str:
