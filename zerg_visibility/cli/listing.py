@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -104,10 +105,9 @@ def list_commis(
 
 def _nothing_found(store: CommisStore, *, runs: bool) -> str:
     what = "concierge runs" if runs else "commis"
-    try:
+    of_concierges = 0
+    with suppress(OSError):  # nobody asked for them
         of_concierges = len(store.concierge_ids())
-    except OSError:
-        of_concierges = 0  # nobody asked for them
     if of_concierges if runs else store.newest_job():
         return f"No {what} in {store.root} fits. Without --status and --since, all are listed."
     if of_concierges:
@@ -115,8 +115,8 @@ def _nothing_found(store: CommisStore, *, runs: bool) -> str:
             f"No commis in {store.root} yet; {counted(of_concierges, 'concierge run')}: "
             f"zerg-visibility list --runs{at_root(store.root)}"
         )
-    hint = f"Make some with: zerg-visibility demo{at_root(store.root)}"
-    return f"No {what} in {store.root} yet. {hint}"
+    demo = f"zerg-visibility demo{at_root(store.root)}"
+    return f"No {what} in {store.root} yet. Make some with: {demo}"
 
 
 def _cells(run: Commis | Concierge, now_us: int) -> dict[str, str]:

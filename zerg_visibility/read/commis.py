@@ -54,6 +54,7 @@ class Commis(RunFiles):
         # Why its metadata.json cannot be read, if it cannot.
         self.problem = None if written.readable else written.error
         self.segments = written.segments
+        self.descendants = written.descendants  # sums over all commis below it
         self.latest_segment_us = written.segment_started_us
 
     @classmethod

@@ -15,15 +15,14 @@ ItemT = TypeVar("ItemT")
 
 def html_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Write rows as an HTML table; without headings, the first cell of each row is one."""
-    lines = [_html_row(["th"] * len(headings), headings)] if headings else []
-    first = "td" if headings else "th"
-    lines += [_html_row([first, *["td"] * (len(row) - 1)], row) for row in rows]
-    return f"<table>{''.join(lines)}</table>"
-
-
-def _html_row(tags: Sequence[str], cells: Sequence[str]) -> str:
-    inside = zip(tags, cells, strict=True)
-    return f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for tag, cell in inside)}</tr>"
+    html = "<table>"
+    for number, row in enumerate([headings, *rows] if headings else rows):
+        html += "<tr>"
+        for column, cell in enumerate(row):
+            tag = "th" if (number if headings else column) == 0 else "td"
+            html += f"<{tag}>{escape(cell)}</{tag}>"
+        html += "</tr>"
+    return f"{html}</table>"
 
 
 class Recent(Iterator[ItemT], Generic[ItemT]):
@@ -73,6 +72,5 @@ class Recent(Iterator[ItemT], Generic[ItemT]):
         except OSError as error:  # who only looks should not get a traceback
             return [], f"The store cannot be read ({error.strerror})."
         rows = [self._row(one) for one in found[:ROWS_SHOWN]]
-        return rows, "and older ones" if len(
-            found
-        ) > ROWS_SHOWN else "" if found else f"No {self._noun}."
+        more = "and older ones" if len(found) > ROWS_SHOWN else ""
+        return rows, more if found else f"No {self._noun}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -61,14 +61,11 @@ class Span:
 
     def to_dict(self) -> dict[str, Any]:
         """Give its JSON object, without empty fields."""
-        line = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value is not None:
-                is_moment = field.name in {"start_us", "end_us"}
-                name = field.name.replace("_us", "_ts")
-                line[name] = format_us(value) if is_moment else value
-        return line
+        return {
+            field.name.replace("_us", "_ts"): format_us(value) if "_us" in field.name else value
+            for field in fields(self)
+            if (value := getattr(self, field.name)) is not None
+        }
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -166,7 +163,7 @@ def _gather(
         except RunNotFoundError:
             pass
         else:
-            todo += _named(child.commis_id for child in run.children)
+            todo += [child.commis_id for child in run.children]
             continue
         try:
             one = Commis.find(store, name)
@@ -176,13 +173,9 @@ def _gather(
         own = [run.concierge_id for run in known.runs if run.trace_id == trace_id]
         if own or known.trace_id == trace_id or one.problem is not None:
             commis[name] = one
-            todo += _named((*own, known.parent_commis_id))
-            todo += _named(child.commis_id for child in one.children)
+            above = [*own, known.parent_commis_id]
+            todo += [*filter(None, above), *(child.commis_id for child in one.children)]
     return list(concierges.values()), list(commis.values()), not todo
-
-
-def _named(ids: Iterable[str | None]) -> list[str]:
-    return [one for one in ids if one is not None]
 
 
 def _listed(store: StoreDirectory, trace_id: str) -> list[str]:
