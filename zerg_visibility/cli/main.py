@@ -13,7 +13,7 @@ import click
 from zerg_visibility.cli.demo import demo
 from zerg_visibility.cli.doctor import doctor
 from zerg_visibility.cli.listing import list_commis
-from zerg_visibility.cli.options import group_root_option
+from zerg_visibility.cli.options import root_option
 from zerg_visibility.cli.show import show
 from zerg_visibility.cli.tail import tail
 from zerg_visibility.errors import VisibilityError
@@ -44,7 +44,7 @@ class _Commands(click.Group):
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@group_root_option
+@root_option
 @click.version_option(
     package_name="zerg-visibility", prog_name=PROGRAM, message="%(prog)s %(version)s"
 )

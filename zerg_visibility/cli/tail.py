@@ -149,7 +149,7 @@ def _parts(item: News, width: int | None = None) -> list[tuple[str, str]]:
         return [*line, *_record_parts(item.record, width)]
     if item.event == "commis_started":
         word = f"resumed, segment {commis.segments}" if item.resumed else "started"
-        return [*line, (f"{word}: {clean(commis.task, 200)}", STATUS_STYLES.get("running", ""))]
+        return [*line, (f"{word}: {clean(commis.task, 200)}", STATUS_STYLES["running"])]
     if item.event == "commis_ended":
         took = "" if commis.duration_ms is None else f" after {duration(commis.duration_ms)}"
         why = f": {clean(commis.error)}" if commis.error else ""
@@ -159,24 +159,19 @@ def _parts(item: News, width: int | None = None) -> list[tuple[str, str]]:
 
 def _record_parts(record: Record, width: int | None) -> list[tuple[str, str]]:
     row = row_of(record)
-    took = (f"{duration(record.duration_ms):>7}", "")
-    error = [(row.error, "red")] if row.error else []
-    kind = (f"{row.kind:<6}", KIND_STYLES[row.kind])
+    outcome: tuple[str, str]
     if isinstance(record, CommisRunRecord):
-        name = _label(row.name, f"({row.mark})", "", width)
-        return [
-            kind,
-            (name, ""),
-            took,
-            (record.status, STATUS_STYLES.get(record.status, "")),
-            *error,
-        ]
-    outcome = ("ok", "green") if record.success else ("failed", "red")
-    if record.success and is_cut_off(record):
-        outcome = ("cut off", "yellow")
-    name = _label(row.name, try_text(record), row.note, width)
+        label = (row.name, f"({row.mark})", "")
+        outcome = (record.status, STATUS_STYLES.get(record.status, ""))
+    else:
+        label = (row.name, try_text(record), row.note)
+        outcome = ("ok", "green") if record.success else ("failed", "red")
+        if record.success and is_cut_off(record):
+            outcome = ("cut off", "yellow")
+    took = f"{duration(record.duration_ms):>7}"
+    parts = [(f"{row.kind:<6}", KIND_STYLES[row.kind]), (_label(*label, width), ""), (took, "")]
     count = [] if row.tokens is None else [(counted(row.tokens, "token"), "")]
-    return [kind, (name, ""), took, outcome, *count, *error]
+    return [*parts, outcome, *count, *([(row.error, "red")] if row.error else [])]
 
 
 def _label(name: str, mark: str, note: str, width: int | None) -> str:

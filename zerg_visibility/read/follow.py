@@ -113,16 +113,13 @@ class Follower:
         for job_id, deadline in list(self._pending.items()):
             try:
                 commis_id = self._store.find(job_id)
-            except (
-                CommisNotFoundError,
-                PermissionError,
-            ):  # one that may not be read hides no other
+            except (CommisNotFoundError, PermissionError):
+                # One that may not be read hides no other.
                 if now < deadline:
                     continue
             else:
-                known = job_id <= self._old
                 self._followed[job_id] = _Followed(
-                    self._store, self._clock, job_id, commis_id, known=known
+                    self._store, self._clock, job_id, commis_id, known=job_id <= self._old
                 )
             del self._pending[job_id]
 

@@ -33,7 +33,7 @@ Unended: TypeAlias = Literal["open", "waiting", "stopped"]
 human, or it ended with the segment that it began in."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Child:
     """A commis that a run started, as that run's own files tell it; its id may be anything."""
 
@@ -212,12 +212,11 @@ class RunFiles(ABC):
             for word, start in self.unrecorded
             if start.event == CommisRunRecord.event
         ]
-        found = {}
-        for status, run in sorted(runs, key=lambda one: one[1].start_us):
-            if run.commis_id is not None:
-                found[run.commis_id] = Child(
-                    commis_id=run.commis_id, job_id=run.job_id, name=run.name, status=status
-                )
+        found = {
+            run.commis_id: Child(run.commis_id, run.job_id, run.name, status)
+            for status, run in sorted(runs, key=lambda one: one[1].start_us)
+            if run.commis_id is not None
+        }
         return tuple(found.values())
 
     def to_dict(self) -> dict[str, Any]:

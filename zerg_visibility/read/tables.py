@@ -30,20 +30,17 @@ class Recent(Iterator[ItemT], Generic[ItemT]):
 
     Args:
         start: Begins at the newest; called once for iterating, and anew for each look at the table.
-        headings: The table's.
-        row: Gives an item's cells.
+        row: Gives an item's cells by their headings.
         noun: What the items are.
     """
 
     def __init__(
         self,
         start: Callable[[], Iterator[ItemT]],
-        headings: tuple[str, ...],
-        row: Callable[[ItemT], tuple[str, ...]],
+        row: Callable[[ItemT], dict[str, str]],
         noun: str,
     ) -> None:
         self._start = start
-        self._headings = headings
         self._row = row
         self._noun = noun
         self._found = start()
@@ -52,25 +49,24 @@ class Recent(Iterator[ItemT], Generic[ItemT]):
         return next(self._found)
 
     def __repr__(self) -> str:
-        rows, more = self._rows()
-        rows = [self._headings, *rows]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        ]
+        headings, rows, more = self._table()
+        columns = zip(headings, *rows, strict=True)
+        filled = [[cell.ljust(max(map(len, column))) for cell in column] for column in columns]
+        lines = ["  ".join(row).rstrip() for row in zip(*filled, strict=True)]
         return "\n".join([*lines, *([more] if more else [])])
 
     def _repr_html_(self) -> str:
-        rows, more = self._rows()
-        return html_table(self._headings, rows) + escape(more)
+        headings, rows, more = self._table()
+        return html_table(headings, rows) + escape(more)
 
-    def _rows(self) -> tuple[list[tuple[str, ...]], str]:
-        """Give the rows, and a sentence on what is not among them."""
+    def _table(self) -> tuple[list[str], list[list[str]], str]:
+        """Give headings, rows, and a sentence on what is not among them."""
         try:
             found = list(islice(self._start(), ROWS_SHOWN + 1))
         except OSError as error:  # who only looks should not get a traceback
-            return [], f"The store cannot be read ({error.strerror})."
+            return [], [], f"The store cannot be read ({error.strerror})."
         rows = [self._row(one) for one in found[:ROWS_SHOWN]]
         more = "and older ones" if len(found) > ROWS_SHOWN else ""
-        return rows, more if found else f"No {self._noun}."
+        if not rows:
+            return [], [], f"No {self._noun}."
+        return list(rows[0]), [list(row.values()) for row in rows], more

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -17,7 +17,7 @@ from zerg_visibility.read.timeline import call_name
 from zerg_visibility.records.runs import CommisRunRecord
 from zerg_visibility.status import UNENDED
 from zerg_visibility.store.directory import StoreDirectory
-from zerg_visibility.store.layout import TRACES
+from zerg_visibility.store.layout import trace_dir
 from zerg_visibility.store.system import posix
 from zerg_visibility.words import counted, length, one_line
 
@@ -26,8 +26,6 @@ COMMIS_MAX = 2000
 
 SPANS_SHOWN = 50
 """The first spans, for a look in a notebook."""
-
-_TRACE_ID = re.compile(r"[0-9a-f]{32}\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,14 +133,13 @@ class Trace:
 
 def _entry(store: StoreDirectory, any_id: str | int) -> tuple[str, list[str]]:
     """Give the trace that an id belongs to, and the run that the id itself names."""
-    if isinstance(any_id, str) and _TRACE_ID.match(any_id):
-        return any_id, []
-    try:
+    with suppress(CommisNotFoundError):
         commis = Commis.find(store, any_id)
-    except CommisNotFoundError:
+        return commis.metadata.trace_id or "", [commis.commis_id]
+    with suppress(RunNotFoundError):
         concierge = Concierge.find(store, str(any_id))
         return concierge.trace_id or "", [concierge.concierge_id]
-    return commis.metadata.trace_id or "", [commis.commis_id]
+    return str(any_id), []
 
 
 def _gather(
@@ -158,11 +155,8 @@ def _gather(
         if name in seen:
             continue
         seen.add(name)
-        try:
+        with suppress(RunNotFoundError):
             run = concierges[name] = Concierge.find(store, name)
-        except RunNotFoundError:
-            pass
-        else:
             todo += [child.commis_id for child in run.children]
             continue
         try:
@@ -179,11 +173,9 @@ def _gather(
 
 
 def _listed(store: StoreDirectory, trace_id: str) -> list[str]:
-    if not _TRACE_ID.match(trace_id):
-        return []
     try:
-        return posix.listdir(store.root / TRACES / trace_id)
-    except OSError:  # of an older version, or there is none
+        return posix.listdir(trace_dir(store.root, trace_id))
+    except (OSError, ValueError):  # of an older version, or there is none
         return []
 
 

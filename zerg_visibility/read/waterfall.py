@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from zerg_visibility.read.run import RunFiles, Unended
 from zerg_visibility.read.timeline import call_name, is_cut_off, try_text
@@ -14,6 +14,11 @@ from zerg_visibility.records.started import CallStarted
 from zerg_visibility.status import FAILED
 from zerg_visibility.words import length, one_line
 
+Kind: TypeAlias = Literal["llm", "tool", "commis"]
+
+KINDS: dict[str, Kind] = {"llm_call": "llm", "tool_call": "tool", "commis_run": "commis"}
+"""What they are called, by the events of their records."""
+
 NAME_MAX, NOTE_MAX, ERROR_MAX = 80, 20, 500
 
 
@@ -22,21 +27,21 @@ class Row:
     """One call as it is shown.
 
     Args:
-        kind: What it is, which gives the bar its colour.
+        kind: What it is.
         name: Model, tool or nested commis.
         mark: Which of that name it is: `try 2` of a retry, `cut off` at a limit of tokens, the job
             of a nested commis.
         note: A lesser word on it: the phase of an LLM call.
         start_us: Microseconds since 1970.
         end_us: The same; for a call without an end, as far as it is known to have run.
+        took: How long it took, in words: `1.2s`, `1.2s+` while it goes on, `?` if nobody knows.
         tokens: All tokens of it; None if nobody counted.
         failed: Whether it failed.
         unended: What became of it if it has no end of its own.
-        took: How long it took, in words: `1.2s`, `1.2s+` while it goes on, `?` if nobody knows.
         error: Why it failed.
     """
 
-    kind: Literal["llm", "tool", "commis"]
+    kind: Kind
     name: str
     mark: str = ""
     note: str = ""
@@ -64,7 +69,7 @@ def _unended(start: CallStarted, what: Unended, until_us: int | None) -> Row:
     took = "?" if until_us is None else length(end_us - start.start_us)
     is_commis = start.event == CommisRunRecord.event
     return Row(
-        kind="commis" if is_commis else "llm" if start.event == LLMCallRecord.event else "tool",
+        kind=KINDS[start.event],
         name=one_line(start.name, NAME_MAX),
         mark=_job(start.job_id) if is_commis else "",
         start_us=start.start_us,
@@ -76,31 +81,23 @@ def _unended(start: CallStarted, what: Unended, until_us: int | None) -> Row:
 
 def row_of(record: Record) -> Row:
     """Say what is shown of something that has ended."""
-    error = None if record.error is None else one_line(record.error, ERROR_MAX)
-    took = length(record.end_us - record.start_us)
-    if isinstance(record, CommisRunRecord):
-        return Row(
-            kind="commis",
-            name=one_line(record.name, NAME_MAX),
-            mark=_job(record.job_id),
-            start_us=record.start_us,
-            end_us=record.end_us,
-            took=took,
-            failed=record.status in FAILED,
-            error=error,
-        )
     llm = record if isinstance(record, LLMCallRecord) else None
+    if isinstance(record, CommisRunRecord):
+        name, mark, failed = record.name, _job(record.job_id), record.status in FAILED
+    else:
+        name, failed = call_name(record), not record.success
+        mark = f"{try_text(record)}{' cut off' if is_cut_off(record) else ''}".strip()
     return Row(
-        kind="llm" if llm else "tool",
-        name=one_line(call_name(record), NAME_MAX),
-        mark=f"{try_text(record)}{' cut off' if is_cut_off(record) else ''}".strip(),
+        kind=KINDS[record.event],
+        name=one_line(name, NAME_MAX),
+        mark=mark,
         note=one_line(llm.phase or "", NOTE_MAX) if llm else "",
         start_us=record.start_us,
         end_us=record.end_us,
-        took=took,
+        took=length(record.end_us - record.start_us),
         tokens=llm.total_tokens if llm else None,
-        failed=not record.success,
-        error=error,
+        failed=failed,
+        error=None if record.error is None else one_line(record.error, ERROR_MAX),
     )
 
 
