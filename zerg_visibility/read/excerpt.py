@@ -30,12 +30,7 @@ class NoSuchLineError(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """Text out of a file, shortened in its middle if it was too long.
-
-    Args:
-        text: What was asked for.
-        reaches_end: Whether the file ends where the text ends.
-    """
+    """Text out of a file, shortened in its middle if it was too long; may reach the file's end."""
 
     text: str
     reaches_end: bool
@@ -58,7 +53,7 @@ def excerpt(
         file_path: What the model calls it, for the sentence on how to ask for the rest.
         max_bytes: The most to give, as UTF-8; at least twice MARKER_BYTES.
         start_line: The first line, from 1 on.
-        max_lines: At most so many; None reads to the end.
+        max_lines: None reads to the end.
 
     Raises:
         NoSuchLineError: The file has fewer lines than start_line.

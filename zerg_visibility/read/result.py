@@ -10,14 +10,8 @@ from zerg_visibility.records.calls import LLMCallRecord
 from zerg_visibility.status import UNFINISHED
 from zerg_visibility.store.metadata import CommisMetadata, CommisTotals
 
-NAME_MAX = 40
-"""Characters of a tool's or model's name within a sentence."""
-
-ERROR_MAX = 500
-"""Characters of an error."""
-
-ASKED_MAX = 300
-"""Characters of a question to a human."""
+NAME_MAX, ERROR_MAX, ASKED_MAX = 40, 500, 300
+"""Characters of a tool's or model's name, of an error, and of a question to a human."""
 
 LAST_NAMED = 3
 """Calls named as the last ones."""
@@ -43,12 +37,8 @@ def render_result(
 ) -> str:
     """Put a commis's answer in the words that the concierge's model reads.
 
-    Args:
-        metadata: What is known of the commis.
-        result: Its final text; None if it left none.
-        commis: Its calls, and what an unfinished one does; without it the totals of the metadata
-            have to do.
-        detail: "full" adds a line with cost, tokens and times, if its calls are given.
+    Without its calls, the totals of the metadata have to do. With them, "full" detail adds a line
+    with cost, tokens and times.
     """
     numbers = _detail_line(metadata, commis) if commis and detail == "full" else ""
     header = f"Result from {commis_label(metadata.job_id, metadata.commis_id)}:"

@@ -25,13 +25,9 @@ class Wait:
 def waits_to_fold(
     calls: Iterable[tuple[int, int]], start_us: int, end_us: int, *, at_most: int
 ) -> tuple[Wait, ...]:
-    """Choose the waits that would squash the bars, by start.
+    """Choose the waits between calls that would squash the bars, by start.
 
-    Args:
-        calls: Start and end of each call.
-        start_us: Where the scale begins.
-        end_us: Where it ends.
-        at_most: So many can be waiting; any other gap is work of the graph itself, and is shown.
+    At most so many can be waiting; any other gap is work of the graph itself, and is shown.
     """
     waits = []
     reached = start_us
@@ -52,11 +48,7 @@ def waits_to_fold(
 class Scale:
     """Where on a line of `width` columns a moment lies; each folded wait takes one column.
 
-    Args:
-        start_us: The moment of column 0.
-        end_us: The moment at the right end.
-        waits: What is folded, by start.
-        width: Columns; at least two for each wait and three more.
+    There are at least two columns for each wait and three more.
     """
 
     def __init__(self, start_us: int, end_us: int, waits: Sequence[Wait], width: int) -> None:

@@ -78,16 +78,11 @@ class Timeline:
 
 
 def timeline(
-    records: Iterable[Record],
-    duration_ms: int | None,
-    open_spans: Iterable[tuple[int, int]] = (),
+    records: Iterable[Record], duration_ms: int | None, open_spans: Iterable[tuple[int, int]] = ()
 ) -> Timeline:
     """Arrange a commis's records; runs of nested commis are left out.
 
-    Args:
-        records: Any records.
-        duration_ms: Milliseconds at work; None if it is not known.
-        open_spans: Of the calls without an end, the start and how far each is known to have run.
+    The open spans, in microseconds, are those of calls without an end, as far as known.
     """
     calls = sorted(
         (record for record in records if not isinstance(record, CommisRunRecord)),

@@ -1,4 +1,7 @@
-"""One concierge's view of the store: which commis it may see, and what it hears of the others."""
+"""One concierge's view of the store: which commis it may see, and what it hears of the others.
+
+What a model can mend is a ToolException, here and in all the tools.
+"""
 
 from __future__ import annotations
 
@@ -19,17 +22,11 @@ from zerg_visibility.read.commis import Commis
 from zerg_visibility.status import CommisStatus
 from zerg_visibility.store.metadata import CommisMetadata
 
-ECHO_MAX = 80
-"""Characters of a model's own words that an error repeats."""
-
-JOBS_NAMED = 5
-"""Recent jobs that an error names."""
+ECHO_MAX, JOBS_NAMED, FILES_NAMED = 80, 5, 20
+"""What an error repeats: characters of a model's own words, recent jobs and files."""
 
 JOBS_LOOKED_AT = 1000
 """Newest jobs of all owners among which recent ones are looked for to be named in an error."""
-
-FILES_NAMED = 20
-"""Files that an error names."""
 
 MAX_HOURS = 100_000
 """The longest that a tool looks back: eleven years."""
@@ -48,11 +45,7 @@ class ConciergeView:
     detail: Literal["summary", "full"]
 
     def find(self, job: int | str) -> Commis:
-        """Find a commis by job id or commis id.
-
-        Raises:
-            ToolException: There is none, or it is another owner's.
-        """
+        """Find a commis by job id or commis id, unless it is another owner's."""
         named = _IN_WORDS.match(job) if isinstance(job, str) else None
         try:
             found = Commis.find(self.store, job if named is None else named[1])
@@ -65,22 +58,14 @@ class ConciergeView:
     def recent(
         self, since_hours: float, status: CommisStatus | None = None
     ) -> Iterator[CommisMetadata]:
-        """Give the owner's commis of the last hours, from the newest to the oldest.
-
-        Raises:
-            ToolException: It is not a usable number of hours.
-        """
+        """Give the owner's commis of the last hours, from the newest to the oldest."""
         if not 0 < since_hours <= MAX_HOURS:  # also false for NaN
             raise ToolException(f"since_hours must be more than 0 and at most {MAX_HOURS:,}.")
         since_us = SYSTEM_CLOCK.wall_us() - int(since_hours * 3_600_000_000)
         return filter(self._sees, self.store.recent(status=status, since_us=since_us))
 
     def open_file(self, commis: Commis, file_path: str) -> BinaryIO:
-        """Open a file of a commis by an untrusted name.
-
-        Raises:
-            ToolException: There is no such regular file, whatever the reason.
-        """
+        """Open a regular file of a commis by an untrusted name."""
         try:
             return self.store.open_file(commis.commis_id, file_path)
         except FileNotInCommisError:

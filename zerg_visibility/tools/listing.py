@@ -24,11 +24,7 @@ NOTE_BYTES = 200
 def list_recent(
     view: ConciergeView, status: str | None = None, since_hours: float = 24, limit: int = 20
 ) -> str:
-    """List the owner's recent commis, newest first.
-
-    Raises:
-        ToolException: An argument is not one of the valid choices.
-    """
+    """List the owner's recent commis, newest first."""
     if status is not None and status not in STATUSES:
         raise ToolException(
             f"Unknown status '{words.one_line(status, 30)}'; use one of {', '.join(STATUSES)}."
@@ -37,8 +33,7 @@ def list_recent(
         raise ToolException(f"limit must be from 1 to {MAX_LIMIT}.")
     now_us = SYSTEM_CLOCK.wall_us()
     lines: list[str] = []
-    room = view.max_bytes - NOTE_BYTES
-    more = False
+    room, more = view.max_bytes - NOTE_BYTES, False
     for metadata in view.recent(since_hours, status):
         line = _line(Commis(view.store, metadata, now_us))
         room -= len(line.encode()) + 1

@@ -17,11 +17,7 @@ _TEXT_LIMITS = (5_000, 1_000, 200, 40, 10)
 
 
 def read_metadata(view: ConciergeView, job_id: int | str) -> str:
-    """Give the metadata of a commis as JSON; texts and segments are cut if it would be too long.
-
-    Raises:
-        ToolException: There is no such commis, or its metadata.json cannot be read.
-    """
+    """Give the metadata of a commis as JSON; texts and segments are cut if it would be too long."""
     commis = view.find(job_id)
     if commis.problem is not None:
         raise ToolException(

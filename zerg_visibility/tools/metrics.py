@@ -24,22 +24,24 @@ IN_FLIGHT_NAMED = 3
 
 
 def read_metrics(view: ConciergeView, job_id: int | str) -> str:
-    """Give totals, shares, slowest calls, failures, retries, tokens and child jobs of a commis.
-
-    Raises:
-        ToolException: There is no such commis.
-    """
+    """Give totals, shares, slowest calls, failures, retries, tokens and child jobs of a commis."""
     now = view.find(job_id)
     now.read()
     times, metadata = now.timeline, now.metadata
-    above = [f"Metrics of {now.label}: {_standing(now)}", "", *_times(now)]
+    standing = "its metadata.json cannot be read, so status and execution time are not known"
+    if now.problem is None:
+        time = "unknown" if now.at_work_ms is None else words.duration(now.at_work_ms)
+        standing = f"status {now.status}, execution time {time}{up_to(now.status)}"
+    above = [f"Metrics of {now.label}: {standing}.", "", *_times(now)]
     above += _tokens_and_cost(times, metadata.totals.unpriced_calls)
     if below := children_text(now.children, metadata.descendants, times.totals):
         above.append(below)
     if slowest := times.slowest(SLOWEST_NAMED):
         named = [f"{_name(call)} {words.duration(call.duration_ms)}" for call in slowest]
         above.append(f"Slowest calls: {', '.join(named)}.")
-    above += _retries(times)
+    retries = [call for call in times.calls if try_text(call)]
+    if named := [_name(call) + ("" if call.success else " (failed)") for call in retries]:
+        above.append(f"Retries: {words.first_of(named, RETRIES_NAMED)}.")
     last = _unended(now)
     if metadata.dropped_records:
         last.append(f"Not recorded: {words.counted(metadata.dropped_records, 'call')}.")
@@ -51,13 +53,6 @@ def read_metrics(view: ConciergeView, job_id: int | str) -> str:
             return text
     # Every part is cut to its own measure; this holds the promise if numbers are absurdly long.
     return f"{text[: MAX_CHARACTERS - 1]}…"
-
-
-def _standing(now: Commis) -> str:
-    if now.problem is not None:
-        return "its metadata.json cannot be read, so status and execution time are not known."
-    time = "unknown" if now.at_work_ms is None else words.duration(now.at_work_ms)
-    return f"status {now.status}, execution time {time}{up_to(now.status)}."
 
 
 def _times(now: Commis) -> list[str]:
@@ -120,12 +115,6 @@ def _tokens_and_cost(calls: Timeline, unpriced_calls: int) -> list[str]:
     if cost := cost_text(totals.cost_usd, unpriced_calls):
         lines.append(f"Cost: {cost}.")
     return lines
-
-
-def _retries(calls: Timeline) -> list[str]:
-    retries = [call for call in calls.calls if try_text(call)]
-    named = [_name(call) + ("" if call.success else " (failed)") for call in retries]
-    return [f"Retries: {words.first_of(named, RETRIES_NAMED)}."] if named else []
 
 
 def _failures(calls: Timeline, limit: int) -> list[str]:

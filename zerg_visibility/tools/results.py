@@ -14,11 +14,7 @@ from zerg_visibility.tools.access import ConciergeView
 
 
 def read_result(view: ConciergeView, job_id: int | str) -> str:
-    """Give the answer of a commis with its execution time.
-
-    Raises:
-        ToolException: There is no such commis.
-    """
+    """Give the answer of a commis with its execution time."""
     commis = view.find(job_id)
     result = None
     with suppress(FileNotInCommisError), view.store.open_file(commis.commis_id, RESULT) as file:

@@ -36,11 +36,8 @@ MATCHES_MAX = 50
 FILES_AT_ONCE = 100
 """Files open at a time."""
 
-NAMES_MAX = 5
-"""Files named as not searched to their end."""
-
-LINE_MAX = 240
-NOTES_BYTES = 1_200
+NAMES_MAX, LINE_MAX, NOTES_BYTES = 5, 240, 1_200
+"""Files named as not searched to their end, characters of a line, and room for what is said."""
 
 _WORKER = Path(__file__).with_name("search_worker.py")
 
@@ -69,11 +66,7 @@ class _Findings:
 
 
 def grep(view: ConciergeView, pattern: str, regex: bool = False, since_hours: float = 24) -> str:
-    """Search the owner's recent commis, newest first, for at most SEARCH_S seconds.
-
-    Raises:
-        ToolException: An argument cannot be used, or the time was up before anything was found.
-    """
+    """Search the owner's recent commis, newest first, for at most SEARCH_S seconds."""
     deadline = time.monotonic() + SEARCH_S
     if not 0 < len(pattern) <= PATTERN_MAX or "\n" in pattern:
         raise ToolException(f"pattern must be one line of 1 to {PATTERN_MAX:,} characters.")

@@ -98,7 +98,7 @@ class ConciergeToolkit(BaseToolkit):
             name=name,
             description=schema.model_json_schema()["description"],
             args_schema=schema,
-            handle_tool_error=_tell,
+            handle_tool_error=lambda error: f"Error: {error}",
             handle_validation_error=_explain(name, schema),
         )
 
@@ -117,10 +117,6 @@ def _check_owner(owner: str | None) -> None:
     # Else whoever may choose his own name could read what has lost its owner.
     if owner == UNKNOWN_OWNER:
         raise ConfigurationError(f"owner_id={UNKNOWN_OWNER!r} is nobody's name; use another")
-
-
-def _tell(error: ToolException) -> str:
-    return f"Error: {error}"
 
 
 def _explain(name: str, schema: type[BaseModel]) -> Callable[[Any], str]:
