@@ -25,6 +25,7 @@ from zerg_visibility.errors import CommisNotFoundError, RunNotFoundError
 from zerg_visibility.read.children import names, sums
 from zerg_visibility.read.commis import Commis
 from zerg_visibility.read.concierge import Concierge
+from zerg_visibility.read.result import up_to
 from zerg_visibility.status import UNENDED
 from zerg_visibility.store.layout import TOOL_CALLS
 from zerg_visibility.words import counted, duration, length, money
@@ -133,7 +134,7 @@ def _of_commis(now: Commis) -> Iterator[_Fact]:
 
 def _of_concierge(now: Concierge) -> Iterator[_Fact]:
     yield "concierge", now.concierge_id, ""
-    so_far = {"running": " so far", "lost": " until its last sign of life"}.get(now.status, "")
+    so_far = up_to(now.status) if now.status in UNENDED else ""
     yield "time", f"{duration(now.at_work_ms or 0)}{so_far}", ""
     yield "started", _started(now), ""
     yield "thread", now.thread_id, ""
@@ -170,8 +171,7 @@ def _time(now: Commis) -> str:
         return "not known"
     parts = [duration(now.at_work_ms)]
     if commis.status in UNENDED:
-        seen = "so far" if commis.status == "running" else "until its last sign of life"
-        parts[0] += f" {seen}"
+        parts[0] += up_to(commis.status)
     elif commis.wall_ms is not None and commis.wall_ms - now.at_work_ms > 1000:
         parts.append(f"{duration(commis.wall_ms)} from start to end")
     if commis.segments > 1:

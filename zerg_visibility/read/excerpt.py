@@ -30,7 +30,7 @@ class NoSuchLineError(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """Text out of a file, shortened in its middle if it was too long; may reach the file's end."""
+    """Text out of a file, shortened in its middle if too long, and whether the file ends there."""
 
     text: str
     reaches_end: bool

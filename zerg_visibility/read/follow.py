@@ -37,16 +37,11 @@ JOBS_PER_POLL = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class News:
-    """What a commis did.
+    """What a commis did: its metadata, and when, in microseconds since 1970.
 
-    Args:
-        event: What it was: it began or went on (or was found at work when following began), wrote a
-            record, wrote a line that is none, or is no longer at work, for now or for good.
-        commis: Its metadata; its status says why it ended.
-        at_us: When, in microseconds since 1970.
-        resumed: Whether one that started was seen before.
-        record: The record.
-        line: The same as it stands in the file.
+    It began or was found at work when following began (`resumed` if it was seen before), wrote a
+    record (with the line as it stands in the file) or a line that is none, or is no longer at work,
+    for now or for good; its status says why.
     """
 
     event: Literal["commis_started", "record", "line_unreadable", "commis_ended"]

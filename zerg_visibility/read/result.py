@@ -63,15 +63,15 @@ def render_result(
 
 def _since(metadata: CommisMetadata, commis: Commis | None) -> str:
     """Say how long it is since an unfinished one started, if that is known."""
-    # One whose process is gone has not been at work since it last wrote something.
-    is_lost = metadata.status == "lost"
-    moment_us = None
-    if commis is not None:
-        moment_us = commis.sign_of_life_us if is_lost else commis.now_us
     since = ""
-    if moment_us is not None and metadata.started_us is not None:
-        until = up_to("lost") if is_lost else " since it started"
-        since = f", {words.duration(max(0, moment_us - metadata.started_us) // 1000)}{until}"
+    if commis and metadata.started_us is not None:
+        # One whose process is gone has not been at work since it last wrote something.
+        is_lost = metadata.status == "lost"
+        moment_us = commis.sign_of_life_us if is_lost else commis.now_us
+        if moment_us is not None:
+            until = up_to("lost") if is_lost else " since it started"
+            passed_us = max(0, moment_us - metadata.started_us)
+            since = f", {words.duration(passed_us // 1000)}{until}"
     if metadata.status == "interrupted" and metadata.duration_ms is not None:
         since += f", {words.duration(metadata.duration_ms)} at work"
     return since

@@ -48,13 +48,7 @@ _TOLD = ("concierge_id", "commis_id", "job_id", "name", "task", "thread_id", "er
 
 
 class RunFiles(ABC):
-    """One run as it stands at one moment; each of its files is read once, when it is asked for.
-
-    Args:
-        label: How it is called in a sentence.
-        folder: Its directory.
-        now_us: Microseconds since 1970: up to when a running one runs; now if not given.
-    """
+    """One run as it stands at one moment; each of its files is read once, when it is asked for."""
 
     segments = 1
     """Its stretches of work."""

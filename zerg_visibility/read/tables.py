@@ -28,10 +28,7 @@ def html_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 class Recent(Iterator[ItemT], Generic[ItemT]):
     """What was begun last, newest first, read as it is asked for; it shows itself as a table.
 
-    Args:
-        start: Begins at the newest; called once for iterating, and anew for each look at the table.
-        row: Gives an item's cells by their headings.
-        noun: What the items are.
+    `start` is called once for iterating, and anew for each look at the table.
     """
 
     def __init__(

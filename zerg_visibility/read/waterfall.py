@@ -24,21 +24,12 @@ NAME_MAX, NOTE_MAX, ERROR_MAX = 80, 20, 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One call as it is shown.
+    """One call as it is shown; times are in microseconds since 1970.
 
-    Args:
-        kind: What it is.
-        name: Model, tool or nested commis.
-        mark: Which of that name it is: `try 2` of a retry, `cut off` at a limit of tokens, the job
-            of a nested commis.
-        note: A lesser word on it: the phase of an LLM call.
-        start_us: Microseconds since 1970.
-        end_us: The same; for a call without an end, as far as it is known to have run.
-        took: How long it took, in words: `1.2s`, `1.2s+` while it goes on, `?` if nobody knows.
-        tokens: All tokens of it; None if nobody counted.
-        failed: Whether it failed.
-        unended: What became of it if it has no end of its own.
-        error: Why it failed.
+    `mark` tells apart what has one name: `try 2` of a retry, `cut off` at a limit of tokens, the
+    job of a nested commis. `note` is a lesser word, such as the phase of an LLM call. A call without an
+    end of its own goes as far as it is known to have run; `took` is `1.2s`, `1.2s+` while it goes
+    on, `?` if nobody knows. `tokens` is None if nobody counted.
     """
 
     kind: Kind

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Literal, get_args
 
-from langchain_core.runnables import RunnableConfig, run_in_executor
+from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, BaseToolkit, StructuredTool, ToolException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
@@ -64,7 +64,7 @@ class ConciergeToolkit(BaseToolkit):
         """
         store = self.store or CommisStore()
         if not callable(self.owner_id):
-            _check_owner(self.owner_id)
+            self._owner({})
         answers: dict[type[BaseModel], Callable[..., str]] = {
             arguments.READ_COMMIS_RESULT: read_result,
             arguments.READ_COMMIS_FILE: read_file,
@@ -89,12 +89,9 @@ class ConciergeToolkit(BaseToolkit):
                     f"The commis store cannot be read just now ({type(error).__name__})."
                 ) from error
 
-        async def run_in_thread(config: RunnableConfig, **given: Any) -> str:
-            return await run_in_executor(None, run, config, **given)
-
+        # Asynchronously, LangChain runs it in a thread.
         return StructuredTool.from_function(
             func=run,
-            coroutine=run_in_thread,
             name=name,
             description=schema.model_json_schema()["description"],
             args_schema=schema,
@@ -109,14 +106,10 @@ class ConciergeToolkit(BaseToolkit):
                 f"the function given as owner_id must return a str or None, "
                 f"not {type(owner).__name__}"
             )
-        _check_owner(owner)
+        # Else whoever may choose his own name could read what has lost its owner.
+        if owner == UNKNOWN_OWNER:
+            raise ConfigurationError(f"owner_id={UNKNOWN_OWNER!r} is nobody's name; use another")
         return owner
-
-
-def _check_owner(owner: str | None) -> None:
-    # Else whoever may choose his own name could read what has lost its owner.
-    if owner == UNKNOWN_OWNER:
-        raise ConfigurationError(f"owner_id={UNKNOWN_OWNER!r} is nobody's name; use another")
 
 
 def _explain(name: str, schema: type[BaseModel]) -> Callable[[Any], str]:
