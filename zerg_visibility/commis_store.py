@@ -67,9 +67,7 @@ class CommisStore(StoreDirectory):
         Raises:
             CommisNotFoundError: There is no such commis.
         """
-        found = Commis.find(self, job)
-        found.read()
-        return found
+        return Commis.find(self, job).read()
 
     def concierge(self, concierge_id: str) -> Concierge:
         """Read a root run of a concierge as it stands, also one that runs or was killed.
@@ -77,9 +75,7 @@ class CommisStore(StoreDirectory):
         Raises:
             RunNotFoundError: There is no such run.
         """
-        found = Concierge.find(self, concierge_id)
-        found.read()
-        return found
+        return Concierge.find(self, concierge_id).read()
 
     def trace(self, any_id: str | int) -> Trace:
         """Read a trace: its root runs, their commis and every call, as a flat list of spans.

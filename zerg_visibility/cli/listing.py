@@ -119,16 +119,14 @@ def _cells(
     calls = (totals.llm_calls, totals.tool_calls, totals.llm_failures + totals.tool_failures)
     # Of one that cannot be read it is not known that it made no calls.
     is_known = run.problem is None or any(calls)
+    counts = [str(count) if is_known else "-" for count in calls]
     tokens = "-"  # nobody counted, which is not the same as none
     if totals.total_tokens:
         tokens = written(totals.total_tokens) + ("+" if totals.calls_without_usage else "")
     measured = {
         "status": run.status,
         "time": "-" if run.at_work_ms is None else duration(run.at_work_ms),
-        **{
-            heading: str(count) if is_known else "-"
-            for heading, count in zip(("llm", "tool", "fail"), calls, strict=True)
-        },
+        **dict(zip(("llm", "tool", "fail"), counts, strict=True)),
         "tokens": tokens,
     }
     name = clean(run.name, 100) or "-"

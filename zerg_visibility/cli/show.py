@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -56,19 +57,16 @@ def show(run: str, as_json: bool, root: Path) -> None:
 
 
 def _find(store: CommisStore, run: str) -> Commis | Concierge:
-    try:
+    with suppress(CommisNotFoundError):
         return store.commis(run)
-    except CommisNotFoundError:
-        pass
-    try:
+    with suppress(RunNotFoundError):
         return store.concierge(run)
-    except RunNotFoundError:
-        jobs = ", ".join(str(item.job_id) for item in islice(store.recent(), 5))
-        runs = ", ".join(item.concierge_id for item in islice(store.concierges(), 2))
-        hints = [f"Latest jobs: {jobs}." if jobs else "", f"Latest runs: {runs}." if runs else ""]
-        hint = " ".join(filter(None, hints)) or "It holds none yet."
-        said = f"no commis and no concierge run {run[:80]!r} in {store.root}. {hint}"
-        raise CommisNotFoundError(said) from None
+    jobs = ", ".join(str(item.job_id) for item in islice(store.recent(), 5))
+    runs = ", ".join(item.concierge_id for item in islice(store.concierges(), 2))
+    hints = [f"Latest jobs: {jobs}." if jobs else "", f"Latest runs: {runs}." if runs else ""]
+    hint = " ".join(filter(None, hints)) or "It holds none yet."
+    said = f"no commis and no concierge run {run[:80]!r} in {store.root}. {hint}"
+    raise CommisNotFoundError(said)
 
 
 def render(run: Commis | Concierge, width: int, *, plain: bool) -> Iterator[Text]:

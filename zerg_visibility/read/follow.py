@@ -191,8 +191,7 @@ class _Followed:
             except UnknownEventError:
                 continue  # a newer version's, which has nothing to say here
             except (ValueError, TypeError, AttributeError):
-                at_us = self._clock.wall_us()
-                yield News(event="line_unreadable", commis=seen, at_us=at_us)
+                yield News(event="line_unreadable", commis=seen, at_us=self._clock.wall_us())
             else:
                 if not isinstance(record, ConciergeRunRecord):
                     at_us = record.end_us

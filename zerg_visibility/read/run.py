@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 from zerg_visibility.clock import SYSTEM_CLOCK
 from zerg_visibility.read.tables import html_table
@@ -111,9 +111,10 @@ class RunFiles(ABC):
         """When the stretch of work ended in which something began at a moment; None if unknown."""
         return self.until_us
 
-    def read(self) -> None:
+    def read(self) -> Self:
         """Read what may still be written to, so that all of it is of one moment."""
         self._lines  # noqa: B018 - reads it
+        return self
 
     @cached_property
     def _lines(self) -> tuple[LinesRead[CallStarted], LinesRead[AnyRecord]]:

@@ -27,9 +27,9 @@ class Row:
     """One call as it is shown; times are in microseconds since 1970.
 
     `mark` tells apart what has one name: `try 2` of a retry, `cut off` at a limit of tokens, the
-    job of a nested commis. `note` is a lesser word, such as the phase of an LLM call. A call without an
-    end of its own goes as far as it is known to have run; `took` is `1.2s`, `1.2s+` while it goes
-    on, `?` if nobody knows. `tokens` is None if nobody counted.
+    job of a nested commis. `note` is a lesser word, such as the phase of an LLM call. A call
+    without an end of its own goes as far as it is known to have run; `took` is `1.2s`, `1.2s+`
+    while it goes on, `?` if nobody knows. `tokens` is None if nobody counted.
     """
 
     kind: Kind

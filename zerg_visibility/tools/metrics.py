@@ -25,8 +25,7 @@ IN_FLIGHT_NAMED = 3
 
 def read_metrics(view: ConciergeView, job_id: int | str) -> str:
     """Give totals, shares, slowest calls, failures, retries, tokens and child jobs of a commis."""
-    now = view.find(job_id)
-    now.read()
+    now = view.find(job_id).read()
     times, metadata = now.timeline, now.metadata
     standing = "its metadata.json cannot be read, so status and execution time are not known"
     if now.problem is None:

@@ -23,8 +23,7 @@ def read_result(view: ConciergeView, job_id: int | str) -> str:
         return _render_unreadable(commis, result)
     if commis.status == "success" and view.detail != "full":
         return render_result(commis.metadata, result)
-    commis.read()
-    return render_result(commis.metadata, result, commis, detail=view.detail)
+    return render_result(commis.read().metadata, result, commis, detail=view.detail)
 
 
 def _render_unreadable(commis: Commis, result: str | None) -> str:
