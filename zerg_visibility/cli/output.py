@@ -17,14 +17,13 @@ from zerg_visibility.words import UNPRINTABLE, one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
-# Of a newer version's status there is none here.
+# A status that a newer version wrote has none.
 STATUS_STYLES = {
     "running": "cyan", "success": "green", "failed": "red", "interrupted": "yellow",
     "cancelled": "yellow", "timeout": "red", "lost": "magenta",
 }  # fmt: skip
 
 KIND_STYLES = {"llm": "cyan", "tool": "green", "commis": "magenta"}
-
 
 NOTE_LEAST = 4
 """A note of which fewer columns fit says nothing."""

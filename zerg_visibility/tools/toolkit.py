@@ -30,7 +30,6 @@ says how long it took. list_commis shows recent jobs, grep_commis finds text in 
 For detailed performance metrics, read 'metrics.jsonl' from the commis directory with \
 read_commis_file, or call get_commis_metrics, which has added them up already."""
 
-
 _KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
 
