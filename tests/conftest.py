@@ -5,7 +5,8 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,17 @@ def _logger_as_it_was() -> Iterator[None]:
 @pytest.fixture
 def store(tmp_path: Path) -> CommisStore:
     return CommisStore(tmp_path / "data")
+
+
+@pytest.fixture
+def let_pass(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Let so many seconds pass in this process, as far as anybody asks for the time."""
+
+    def let_pass(seconds: float) -> None:
+        real = time.monotonic
+        monkeypatch.setattr(time, "monotonic", lambda: real() + seconds)
+
+    return let_pass
 
 
 @pytest.fixture

@@ -99,9 +99,11 @@ def calculator(**options: Any) -> Any:
     return create_agent(scripted(decide, repeat=True, **options), [multiply])
 
 
-def plain_commis(step: Callable[[MessagesState], Any]) -> Any:
-    """A commis of one function and no model."""
-    return StateGraph(MessagesState).add_node("step", step).add_edge(START, "step").compile()
+def plain_commis(step: Any, **compiled: Any) -> Any:
+    """A graph of one function, or of one commis, and no model."""
+    return (
+        StateGraph(MessagesState).add_node("work", step).add_edge(START, "work").compile(**compiled)
+    )
 
 
 def concierge(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -26,7 +27,10 @@ from zerg_visibility.callbacks.context import current_commis
 from zerg_visibility.store.layout import METRICS, concierge_dir
 
 TOKENS = {"prompt_tokens": 1234, "completion_tokens": 89, "total_tokens": 1323}
-MODEL = {"requested_model": "gpt-5-mini", "success": True, "node": "model", "attempt": 1}
+MODEL = {
+    "requested_model": "gpt-5-mini", "success": True, "node": "model", "attempt": 1,
+    "provider": "scriptedchatmodel",
+}  # fmt: skip
 
 
 def llm_line(phase: str, start_ts: str, end_ts: str, duration_ms: int, **ids: str) -> dict:
@@ -45,9 +49,15 @@ def test_metrics_jsonl_creation(tmp_path):
     lines = json_lines(tmp_path / "data" / "commis" / COMMIS_ID / METRICS)
     spans = [line.pop("span_id") for line in lines]
     assert len(set(spans)) == 5
+    places = [line.pop("ns") for line in lines]
+    assert [re.fullmatch(r"(\w+):[0-9a-f]{8}", place)[1] for place in places] == [
+        "model", "tools", "model", "tools", "model",
+    ]  # fmt: skip
+    assert len(set(places)) == 5
     assert all(len(span) == 16 and int(span, 16) for span in spans)
     ids = {
         "commis_id": COMMIS_ID,
+        "commis_name": "backup",
         "concierge_id": metadata.concierge_id,
         "trace_id": metadata.trace_id,
         "parent_span_id": metadata.span_id,
@@ -64,6 +74,7 @@ def test_metrics_jsonl_creation(tmp_path):
             "duration_ms": 1234,
             "success": True,
             "tool_call_id": "call_1",
+            "args_bytes": len('{"command":"tar"}'),
             "output_file": "tool_calls/001_ssh_exec.txt",
             "output_bytes": 4,
             "node": "tools",
@@ -82,6 +93,7 @@ def test_metrics_jsonl_creation(tmp_path):
             "success": False,
             "error": FAILURE,
             "tool_call_id": "call_2",
+            "args_bytes": len('{"command":"rsync"}'),
             "output_file": "tool_calls/002_ssh_exec.txt",
             "output_bytes": len(FAILURE),
             "node": "tools",

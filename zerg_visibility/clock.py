@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -13,9 +14,6 @@ _MICROSECOND = timedelta(microseconds=1)
 # Of the years that a timestamp can hold.
 _FIRST_US = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _LAST_US = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
-
-# The text of a whole second is the same for every event within it, and making it is what costs.
-_second_text: tuple[int, str] = (-1, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +65,14 @@ def never_failing(clock: Clock, note: Callable[[Exception], None]) -> Clock:
 
 def format_us(us: int) -> str:
     """Write microseconds since 1970 as an ISO 8601 timestamp in UTC, always with six decimals."""
-    global _second_text
     second, micros = divmod(us, 1_000_000)
-    known, text = _second_text
-    if known != second:
-        text = (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S")
-        _second_text = (second, text)
-    return f"{text}.{micros:06d}Z"
+    return f"{_second_text(second)}.{micros:06d}Z"
+
+
+@lru_cache(maxsize=1024)
+def _second_text(second: int) -> str:
+    """Write a whole second, which many events begin or end in: making it is what costs."""
+    return (_EPOCH + timedelta(seconds=second)).isoformat()[:19]
 
 
 def parse_us(text: str) -> int:

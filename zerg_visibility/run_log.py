@@ -51,11 +51,7 @@ class RunLog(ForkSafe):
         self._had_success = False
 
     def open(self, folder: Path) -> None:
-        """Say in which folder to write, whether or not it is there yet.
-
-        Args:
-            folder: The commis's or concierge's directory.
-        """
+        """Say in which folder to write, whether or not it is there yet."""
         self._folder = folder
         self._started = self._store.append_file(folder / layout.STARTED)
         self._metrics = self._store.append_file(folder / layout.METRICS)
@@ -87,14 +83,7 @@ class RunLog(ForkSafe):
         return self._totals.snapshot()
 
     def start(self, line: dict[str, Any]) -> None:
-        """Note that a call has begun.
-
-        Args:
-            line: As `started` or `CallStarted.to_dict` gives it.
-
-        Raises:
-            OSError: It could not be written.
-        """
+        """Note that something has begun; the line is as `CallStarted.to_dict` gives it."""
         if self._started is not None and self.stores_starts:
             self._started.append(flat_line(line))
 
@@ -124,11 +113,7 @@ class RunLog(ForkSafe):
             self.dropped += count
 
     def store_output(self, tool: str, text: str) -> tuple[str, int] | None:
-        """Store what a tool answered, numbered in order of completion.
-
-        Returns:
-            The file's name relative to the commis's directory and its size in bytes; None if
-            outputs are not stored.
+        """Store what a tool answered, numbered in order of completion; give name and size.
 
         Raises:
             OSError: It could not be written.
@@ -145,13 +130,7 @@ class RunLog(ForkSafe):
             return name, len(data)
 
     def phase(self, hint: str | None, *, success: bool, asks_for_tools: bool) -> str | None:
-        """Name the phase of an LLM call that has just ended.
-
-        Args:
-            hint: A name that the user gave; it wins.
-            success: Whether the call succeeded.
-            asks_for_tools: Whether the model asked for tools to be run.
-        """
+        """Name the phase of an LLM call that has just ended; a name that the user gave wins."""
         with self._lock:
             # Of two that succeed at once, one is the first.
             is_initial = not self._had_success

@@ -24,6 +24,11 @@ _fields: dict[type[Any], tuple[tuple[str, tuple[type, ...]], ...]] = {}
 ClassT = TypeVar("ClassT", bound=type[Any])
 
 
+def json_type(annotation: str) -> type:
+    """Give the type that JSON has for a field of this annotation, None apart."""
+    return next(kind for kind in _KINDS[annotation] if kind is not type(None))
+
+
 def checkable(*, apart: Collection[str] = ()) -> Callable[[ClassT], ClassT]:
     """Let a dataclass be read from JSON, for which each of its fields must be one we can check.
 

@@ -24,7 +24,7 @@ from zerg_visibility import (
     create_commis_node,
     redact_secrets,
 )
-from zerg_visibility.records.base import TimedRecord
+from zerg_visibility.records.calls import LLMCallRecord, ToolCallRecord
 
 ALL = "zerg_visibility: all three tiers"
 FILE = "handler that writes a file for each tool call"
@@ -68,7 +68,8 @@ def _ours(*capture: str, metrics: bool = True, log: bool = False, redact: Any = 
         with ExitStack() as stack:
             if not metrics:
                 stack.enter_context(mock.patch("zerg_visibility.run_log.flat_line", nothing))
-                stack.enter_context(mock.patch.object(TimedRecord, "to_dict", nothing))
+                for cls in (LLMCallRecord, ToolCallRecord):
+                    stack.enter_context(mock.patch.object(cls, "to_dict", nothing))
                 stack.enter_context(
                     mock.patch.object(CommisStore, "append_file", return_value=NoFile())
                 )
@@ -170,7 +171,7 @@ def tables(folder: Path, *, rounds: int, events: int, worst_of: int) -> Iterator
         "Dispatch: CPU added to one finished model or tool call (µs)",
         headings,
         [(name, *cost) for name, cost in rows.items()],
-        f"{events:,} events a run, fewest of {rounds} interleaved runs; target 45 sync, 65 async.",
+        f"{events:,} events a run, fewest of {rounds} interleaved runs; target 28 sync, 40 async.",
     )
     yield _single("Stored tool outputs: CPU added to one tool call (µs)", "tools",
                   {FILE: _with(NewFileHandler), ALL: TIERS[ALL], **STORED, **REDACTED},

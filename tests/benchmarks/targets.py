@@ -49,7 +49,7 @@ class Target:
 
 
 _DISPATCH = (
-    ("Dispatch", "zerg_visibility: all three tiers", "one call", 45, 65),
+    ("Dispatch", "zerg_visibility: all three tiers", "one call", 28, 40),
     ("Stored tool outputs", "zerg_visibility: all tiers, tool", "a stored tool output", 100, 100),
     ("Chain runs", "zerg_visibility: all three tiers", "a chain run", 8, 15),
     ("Streamed chunks", "zerg_visibility: all three tiers", "a streamed chunk", 3, 6),

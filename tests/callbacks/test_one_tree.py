@@ -8,8 +8,10 @@ import threading
 import weakref
 from contextvars import copy_context
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
+from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
@@ -32,12 +34,11 @@ from tests.scenarios.parts import (
 )
 from zerg_visibility import (
     CommisStore,
+    MemorySink,
     VisibilityCallbackHandler,
     create_commis_node,
     create_commis_tool,
 )
-from zerg_visibility.callbacks.open_runs import ENDED_REMEMBERED, OpenRuns
-from zerg_visibility.callbacks.runs import OpenCall, RootRun
 from zerg_visibility.testing import FakeClock
 
 ASK = {"messages": [HumanMessage("Calculate 7*6")]}
@@ -276,7 +277,8 @@ def test_what_outlives_a_run_is_let_go_when_it_ends(store, handler):
 def test_what_a_commis_was_given_is_let_go_when_it_ends(is_async, store, handler):
     """Ended runs are remembered, and a thousand of them may have been given long documents."""
     given: list[weakref.ref[Any]] = []
-    commis = create_commis_node(agent(ScriptedModel(script=["42"])), store=store)
+    # A model that does not keep what it was asked.
+    commis = create_commis_node(agent(FakeListChatModel(responses=["42"])), store=store)
 
     def step(state: MessagesState) -> Any:
         message = HumanMessage("a long document")
@@ -375,13 +377,22 @@ def test_what_is_remembered_of_ended_runs_is_bounded(store, handler):
 
 
 def test_tool_calls_on_their_own_are_not_remembered_for_ever():
-    table = OpenRuns()
-    for run_id in range(1, 2 * ENDED_REMEMBERED + 2):
-        table.add_call(OpenCall("tool_call", run_id, RootRun(run_id, 0)))
-        table.pop_call(run_id)
+    sink = MemorySink()
+    handler = VisibilityCallbackHandler(sinks=[sink], raise_error=True)
 
-    assert table.get_ended(1) is None
-    assert table.get_ended(ENDED_REMEMBERED + 2) is not None
+    def call_a_tool(parent: UUID | None = None) -> tuple[UUID, str]:
+        run_id = uuid4()
+        handler.on_tool_start({"name": "ls"}, "", run_id=run_id, parent_run_id=parent)
+        handler.on_tool_end("fine", run_id=run_id)
+        return run_id, sink.records[-1].trace_id
+
+    first, trace = call_a_tool()
+    for _ in range(500):
+        call_a_tool()
+    assert call_a_tool(first)[1] == trace
+    for _ in range(2000):
+        call_a_tool()
+    assert call_a_tool(first)[1] != trace
 
 
 # -- no parent that is nowhere ------------------------------------------------------------------

@@ -1,7 +1,7 @@
 import pytest
 
 from tests.cli.samples import Maker
-from zerg_visibility.commis_store import CommisStore
+from zerg_visibility import CommisStore
 from zerg_visibility.store.liveness import this_process
 
 

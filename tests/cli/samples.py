@@ -8,14 +8,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.bound import bound_command
+from zerg_visibility import (
+    CommisMetadata,
+    CommisRunRecord,
+    CommisStore,
+    CommisTotals,
+    LLMCallRecord,
+    Record,
+    ToolCallRecord,
+)
 from zerg_visibility.clock import format_us
-from zerg_visibility.commis_store import CommisStore
-from zerg_visibility.records.calls import LLMCallRecord, ToolCallRecord
-from zerg_visibility.records.codec import Record, json_line
-from zerg_visibility.records.runs import CommisRunRecord
+from zerg_visibility.records.codec import json_line
 from zerg_visibility.records.started import CallStarted
 from zerg_visibility.store.layout import METRICS, STARTED
-from zerg_visibility.store.metadata import CommisMetadata, CommisTotals
 
 SECOND = 1_000_000
 REPOSITORY = Path(__file__).parents[2]

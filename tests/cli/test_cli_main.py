@@ -10,8 +10,8 @@ import pytest
 
 from tests.bound import closed
 from tests.cli.samples import REPOSITORY, bound_zerg, environment, llm, zerg
+from zerg_visibility import CommisStore
 from zerg_visibility.cli.main import main
-from zerg_visibility.commis_store import CommisStore
 
 
 def fails(code, *arguments, **more):

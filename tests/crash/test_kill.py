@@ -12,9 +12,8 @@ import pytest
 
 from tests.crash.killing import Truth, kill_at_random
 from tests.crash.victim import COMMIS
-from zerg_visibility import CommisStore, ConciergeToolkit
+from zerg_visibility import CommisStore, ConciergeToolkit, MetadataUnreadableError
 from zerg_visibility.cli.main import main
-from zerg_visibility.errors import MetadataUnreadableError
 
 KILLS = int(os.environ.get("KILLS", "5"))
 

@@ -14,7 +14,7 @@ from tests.processes import all_at_once
 from tests.scenarios.found import lines
 from zerg_visibility import CommisStore
 
-PROCESSES, COMMIS_EACH, THREADS_EACH = 8, 200, 4
+PROCESSES, COMMIS_EACH, THREADS_EACH = 8, 80, 4
 CROWD = """
 import sys
 from tests.scenarios.found import lines

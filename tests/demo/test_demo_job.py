@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.demo.conftest import REPOSITORY, concierge_records, demo, raw_records
-from tests.demo.server import serving
+from tests.model_server import answers, serving
 from zerg_visibility import CommisStore, VisibilityError
 from zerg_visibility.demo.job import LOG_FILE, run_demo
 from zerg_visibility.read.timeline import timeline
@@ -229,7 +229,7 @@ def test_logging_is_left_as_it_was(known_folder, tmp_path, screen, caplog):
 
 
 def test_nothing_is_sent_to_langsmith_even_where_it_is_turned_on(tmp_path):
-    with serving() as langsmith:
+    with serving(answers("no")) as langsmith:
         run = demo(
             cwd=tmp_path,
             LANGSMITH_TRACING="true",

@@ -7,7 +7,8 @@ from langchain_core.messages import HumanMessage
 from langchain_openai import ChatOpenAI
 
 from tests.demo.conftest import concierge_records, demo, raw_records
-from tests.demo.server import SERVED_MODEL, ChatServer, serving
+from tests.demo.server import by_the_script, refuses
+from tests.model_server import SERVED, USAGE, Server, serving, streams
 from zerg_visibility import (
     CommisStore,
     VisibilityCallbackHandler,
@@ -17,6 +18,8 @@ from zerg_visibility.cli.main import cli
 from zerg_visibility.demo.graph import build_concierge
 from zerg_visibility.demo.job import run_demo
 
+CACHED = USAGE["prompt_tokens_details"]["cached_tokens"]
+REASONING = USAGE["completion_tokens_details"]["reasoning_tokens"]
 KEY = "sk-test-0123456789abcdef0123"
 
 WITHOUT_EXTRA = (
@@ -26,8 +29,8 @@ WITHOUT_EXTRA = (
 
 
 @pytest.fixture
-def server() -> Iterator[ChatServer]:
-    with serving() as server:
+def server() -> Iterator[Server]:
+    with serving(by_the_script) as server:
         yield server
 
 
@@ -40,7 +43,7 @@ def folder(tmp_path):
     return folder
 
 
-def environment(server: ChatServer) -> dict[str, str]:
+def environment(server: Server) -> dict[str, str]:
     return {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": server.url}
 
 
@@ -52,12 +55,12 @@ def llm_records(store: CommisStore) -> list[dict]:
 def assert_usage_is_recorded(records: list[dict]) -> None:
     for record in records:
         assert record["requested_model"] == "gpt-demo"
-        assert record["model"] == SERVED_MODEL
-        assert record["prompt_tokens"] == 100
-        assert record["completion_tokens"] == 20
-        assert record["total_tokens"] == 120
-        assert record["cached_tokens"] == 64
-        assert record["reasoning_tokens"] == 8
+        assert record["model"] == SERVED
+        assert record["prompt_tokens"] == USAGE["prompt_tokens"]
+        assert record["completion_tokens"] == USAGE["completion_tokens"]
+        assert record["total_tokens"] == USAGE["total_tokens"]
+        assert record["cached_tokens"] == CACHED
+        assert record["reasoning_tokens"] == REASONING
         assert record["success"] is True
 
 
@@ -71,8 +74,8 @@ def test_a_compatible_server_steers_the_whole_demo(server, folder, tmp_path):
     assert "openai:gpt-demo" in run.stdout
     store = CommisStore(tmp_path / "data")
     assert len(list(store.recent(status="success"))) == 4
-    assert {request["model"] for request in server.requests} == {"gpt-demo"}
-    assert all(request["stream"] for request in server.requests)
+    assert {request["model"] for request in server.asked} == {"gpt-demo"}
+    assert all(request["stream"] for request in server.asked)
 
 
 def test_streamed_answers_are_recorded_with_usage_and_time_to_first_token(
@@ -84,7 +87,7 @@ def test_streamed_answers_are_recorded_with_usage_and_time_to_first_token(
     run_demo(folder, root=tmp_path / "data", model="openai:gpt-demo", console=screen.console)
 
     records = llm_records(CommisStore(tmp_path / "data"))
-    assert len(records) == len(server.requests)
+    assert len(records) == len(server.asked)
     assert_usage_is_recorded(records)
     for record in records:
         assert 0 <= record["ttft_ms"] <= record["duration_ms"]
@@ -100,9 +103,9 @@ def test_whole_answers_are_recorded_with_usage_and_no_first_token(server, folder
     )
 
     assert answer["messages"][-1].text.count("Execution time: ") == 4
-    assert not any(request.get("stream") for request in server.requests)
+    assert not any(request.get("stream") for request in server.asked)
     records = llm_records(store)
-    assert len(records) == len(server.requests)
+    assert len(records) == len(server.asked)
     assert_usage_is_recorded(records)
     assert not any("ttft_ms" in record for record in records)
 
@@ -114,14 +117,14 @@ def test_metadata_adds_up_what_the_provider_counted(server, folder, tmp_path, sc
     run_demo(folder, root=tmp_path / "data", model="openai:gpt-demo", console=screen.console)
 
     for job in CommisStore(tmp_path / "data").recent():
-        assert job.totals.total_tokens == 120 * job.totals.llm_calls
-        assert job.totals.cached_tokens == 64 * job.totals.llm_calls
-        assert job.totals.reasoning_tokens == 8 * job.totals.llm_calls
+        assert job.totals.total_tokens == USAGE["total_tokens"] * job.totals.llm_calls
+        assert job.totals.cached_tokens == CACHED * job.totals.llm_calls
+        assert job.totals.reasoning_tokens == REASONING * job.totals.llm_calls
 
 
 @pytest.mark.parametrize("status", [401, 500])
 def test_a_server_that_refuses_is_one_line_without_the_key(server, folder, tmp_path, status):
-    server.status = status
+    server.reply = refuses(status)
 
     run = demo(folder, "--model", "openai:gpt-demo", cwd=tmp_path, **environment(server))
 
@@ -135,7 +138,7 @@ def test_a_server_that_refuses_is_one_line_without_the_key(server, folder, tmp_p
 
 
 def test_a_server_that_is_not_there_is_one_line(folder, tmp_path):
-    with serving() as server:
+    with serving(by_the_script) as server:
         gone = environment(server)
 
     run = demo(folder, "--model", "openai:gpt-demo", cwd=tmp_path, **gone)
@@ -150,7 +153,7 @@ def test_a_server_that_is_not_there_is_one_line(folder, tmp_path):
 def test_a_model_that_sends_no_commis_is_told_of(server, folder, tmp_path, screen, monkeypatch):
     for name, value in environment(server).items():
         monkeypatch.setenv(name, value)
-    server.refuses_tools = True
+    server.reply = streams("I would rather not.")
 
     with pytest.raises(VisibilityError, match=r"sent no commis, .* it said: I would rather not"):
         run_demo(folder, root=tmp_path / "data", model="openai:gpt-demo", console=screen.console)

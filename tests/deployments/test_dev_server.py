@@ -18,12 +18,8 @@ from langgraph_sdk.client import LangGraphClient
 
 from tests.deployments.devserver import DevServer, application, serving
 from tests.scripted import json_lines
-from zerg_visibility import CommisStore
-from zerg_visibility.records.calls import LLMCallRecord
-from zerg_visibility.records.codec import Record
-from zerg_visibility.records.runs import CommisRunRecord
+from zerg_visibility import CommisMetadata, CommisRunRecord, CommisStore, LLMCallRecord, Record
 from zerg_visibility.settings import DEFAULT_LOG_PATH
-from zerg_visibility.store.metadata import CommisMetadata
 
 CALLS = ["initial", "multiply_later", "synthesis"]
 TEAM = {"sync": ["initial", "multiply", "synthesis"], "async": CALLS, "research": CALLS}

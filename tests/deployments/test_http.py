@@ -16,7 +16,7 @@ from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableLambda
 from langchain_openai import ChatOpenAI
 
-from tests.deployments.server import (
+from tests.model_server import (
     SERVED,
     USAGE,
     Exchange,

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import threading
 
 import pytest
 from langchain_core.tools import tool
@@ -28,7 +27,6 @@ from zerg_visibility import (
     VisibilityCallbackHandler,
     create_commis_node,
 )
-from zerg_visibility.store.appending import CHECK_AFTER_S
 
 
 class TestDamagedFiles:
@@ -145,13 +143,13 @@ class TestUnwritableRoot:
 
 
 class TestRootDeletedMeanwhile:
-    def test_the_graph_goes_on_and_later_records_find_a_place(self, store, handler):
+    def test_the_graph_goes_on_and_later_records_find_a_place(self, store, handler, let_pass):
         @tool
         def wipe() -> str:
             """Delete everything that is watched."""
             shutil.rmtree(store.root)
             # Whether an open file is still at its place is looked up no more often than this.
-            threading.Event().wait(CHECK_AFTER_S)
+            let_pass(1)
             return "gone"
 
         def make():

@@ -16,6 +16,7 @@ from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, interrupt
 
 from tests.processes import python, python_with_faults
+from tests.races.stories import HELLO, one
 from tests.scripted import calculator, run
 from zerg_visibility import (
     CommisStore,
@@ -25,15 +26,6 @@ from zerg_visibility import (
     create_commis_tool,
     visibility,
 )
-from zerg_visibility.callbacks import tracker
-
-HELLO = {"messages": [("user", "Calculate 7*6")]}
-
-
-def one(step: Any, **compiled: Any) -> Any:
-    return (
-        StateGraph(MessagesState).add_node("work", step).add_edge(START, "work").compile(**compiled)
-    )
 
 
 def fail(*_: Any, **__: Any) -> Any:
@@ -114,19 +106,21 @@ def test_a_commis_tool_that_cannot_be_watched_answers_all_the_same(store, monkey
     assert handler.stats.failures == 1
 
 
-def test_calls_whose_end_is_never_reported_do_not_pile_up(store, monkeypatch):
+def test_calls_whose_end_is_never_reported_do_not_pile_up():
     """LangChain reports none for a model call that is cancelled outside of any graph."""
-    monkeypatch.setattr(tracker, "MAX_OPEN_RUNS", 100)
-    sink = MemorySink()
-    handler = VisibilityCallbackHandler(store, sinks=[sink], raise_error=True)
-    for _ in range(300):
+    sink, most = MemorySink(), 50_000
+    handler = VisibilityCallbackHandler(sinks=[sink], raise_error=True)
+    for _ in range(100):
         handler.on_chat_model_start({"name": "model"}, [[]], run_id=uuid4())
-    assert handler.open_runs == 100
-    assert [record.error for record in sink.records] == ["cancelled"] * 200
-    for _ in range(300):
-        handler.on_chain_start({}, {}, run_id=uuid4())
-        handler.on_tool_start({"name": "ls"}, "", run_id=uuid4())
-    assert handler.open_runs == 100
+    graph = uuid4()
+    handler.on_chain_start({}, {}, run_id=graph)
+    for _ in range(most + 100):
+        handler.on_chain_start({}, {}, run_id=uuid4(), parent_run_id=graph)
+    assert handler.open_runs == most
+    assert [record.error for record in sink.records] == ["cancelled"] * 100
+    for _ in range(100):
+        handler.on_tool_start({"name": "ls"}, "", run_id=uuid4(), parent_run_id=graph)
+    assert handler.open_runs == most
 
 
 def test_sinks_of_another_handler_do_not_get_what_the_commis_hides(store, handler):
@@ -179,6 +173,7 @@ os.mkdir(sys.argv[1])
 os.chdir(sys.argv[1])
 os.rmdir(sys.argv[1])
 sys.path.insert(0, sys.argv[2])
+from tests.races.stories import HELLO, one
 from tests.scripted import calculator, run
 from zerg_visibility import VisibilityCallbackHandler, create_commis_node
 handler = VisibilityCallbackHandler()

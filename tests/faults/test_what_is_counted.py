@@ -23,7 +23,6 @@ from zerg_visibility import (
     redact_secrets,
 )
 from zerg_visibility.diagnostics import MAX_KINDS, Diagnostics
-from zerg_visibility.store import appending
 
 KEY = "sk-proj-aB3dE6gH9jK2mN5pQ8sT1vW4yZ7aB3dE6gH9"
 
@@ -35,9 +34,7 @@ KEY = "sk-proj-aB3dE6gH9jK2mN5pQ8sT1vW4yZ7aB3dE6gH9"
         ("started.jsonl", "could not write a line of started.jsonl"),
     ],
 )
-def test_what_is_stored_beside_records_fails(name, said, store, caplog, monkeypatch):
-    monkeypatch.setattr(appending, "CHECK_AFTER_S", 0)
-
+def test_what_is_stored_beside_records_fails(name, said, store, caplog, let_pass):
     @tool
     def spoil() -> str:
         """Put a file where a folder should be, or the other way round."""
@@ -47,6 +44,7 @@ def test_what_is_stored_beside_records_fails(name, said, store, caplog, monkeypa
         else:
             path.unlink()
             path.mkdir()
+        let_pass(1)  # until the file is looked at again
         return "done"
 
     handler = VisibilityCallbackHandler(store)

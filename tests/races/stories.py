@@ -14,6 +14,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 
 from tests.scenarios.parts import Gate
+from tests.scripted import plain_commis
 from zerg_visibility import (
     CommisStore,
     create_commis_node,
@@ -22,10 +23,7 @@ from zerg_visibility import (
 HELLO = {"messages": [("user", "Calculate 7*6")]}
 
 
-def one(step: Any, **compiled: Any) -> Any:
-    return (
-        StateGraph(MessagesState).add_node("work", step).add_edge(START, "work").compile(**compiled)
-    )
+one = plain_commis
 
 
 def around(commis: Any, *, checkpointer: Any = None, **node: Any) -> Any:

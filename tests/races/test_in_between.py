@@ -14,7 +14,6 @@ import logging
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable
 from contextvars import Context, copy_context
 from pathlib import Path
@@ -436,14 +435,8 @@ def test_a_stream_is_collected_while_a_continued_commis_turns_out_to_be_unreadab
     assert (store.metadata(1).status, store.metadata(2).status) == ("success", "cancelled")
 
 
-def let_pass(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """Let time pass, as far as anybody asks for it."""
-    real = time.monotonic
-    monkeypatch.setattr(time, "monotonic", lambda: real() + seconds)
-
-
 def test_a_stream_is_collected_while_the_directory_of_its_commis_cannot_be_made(
-    tmp_path, log, monkeypatch
+    tmp_path, log, let_pass
 ):
     in_the_way = tmp_path / "data"
     in_the_way.touch()
@@ -451,7 +444,7 @@ def test_a_stream_is_collected_while_the_directory_of_its_commis_cannot_be_made(
     handler = VisibilityCallbackHandler(store)
     steps = Steps(store, handler)
     stream = steps.stream(HELLO)
-    let_pass(monkeypatch, 100)  # since it was tried to make one, and since that was logged
+    let_pass(100)  # since it was tried to make one, and since that was logged
 
     collect_while_logging(log, lambda: steps.contexts[0].run(prompt.invoke, {}), stream)
 
@@ -477,7 +470,7 @@ class SlowStore(CommisStore):
         return super().create_as(commis_id)
 
 
-async def test_a_directory_that_two_threads_wait_for_is_made_once(tmp_path, monkeypatch):
+async def test_a_directory_that_two_threads_wait_for_is_made_once(tmp_path, let_pass):
     store, waiting = SlowStore(tmp_path), Gate()
 
     @tool
@@ -487,10 +480,10 @@ async def test_a_directory_that_two_threads_wait_for_is_made_once(tmp_path, monk
         return "done"
 
     async def work(_: Any) -> Any:
-        let_pass(monkeypatch, 100)
+        let_pass(100)
         first = asyncio.create_task(asyncio.to_thread(prompt.invoke, {}))
         assert await asyncio.to_thread(store.gate.entered.wait, 30)
-        let_pass(monkeypatch, 100)  # as if making it took longer
+        let_pass(100)  # as if making it took longer
         second = asyncio.create_task(asyncio.to_thread(twice.invoke, {}))
         assert await asyncio.to_thread(waiting.entered.wait, 30)
         store.gate.released.set()

@@ -4,8 +4,8 @@ from dataclasses import replace
 import pytest
 
 from tests.cli.samples import append, llm, tool
+from zerg_visibility import CommisStore
 from zerg_visibility.clock import Clock, format_us
-from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.read import follow
 from zerg_visibility.read.follow import Follower, LineCursor
 

@@ -10,7 +10,6 @@ from langchain.agents.middleware import HumanInTheLoopMiddleware
 from langchain.agents.structured_output import ToolStrategy
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableConfig
-from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command
@@ -272,20 +271,13 @@ def deep_agent_files(watch: Watch):
     watch.run(outer(watch.commis(create_deep_agent(model=model))), ASK)
 
 
-class BoundModel(ScriptedModel):
-    """Binds tools in the form that langgraph-supervisor looks into."""
-
-    def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
-        return self.bind(tools=[convert_to_openai_tool(one) for one in tools], **kwargs)
-
-
 def supervised(*script: Any, agents: list[Any]) -> Any:
     from langgraph_supervisor import create_supervisor
 
     with warnings.catch_warnings():
         # langgraph-supervisor itself calls the deprecated create_react_agent.
         warnings.simplefilter("ignore", DeprecationWarning)
-        return create_supervisor(agents, model=BoundModel(script=list(script))).compile()
+        return create_supervisor(agents, model=ScriptedModel(script=list(script))).compile()
 
 
 @scenario(

@@ -64,7 +64,14 @@ def in_model():
 
 def in_streaming_model():
     gate = Gate()
-    return gate, agent(StreamingModel(script=[gate])), (no_answer(ttft=True),)
+
+    class StopsAfterAWord(StreamingModel):
+        async def _astream(self, *args, **kwargs):
+            async for chunk in super()._astream(*args, **kwargs):
+                yield chunk
+                await gate.wait()
+
+    return gate, agent(StopsAfterAWord(script=["hello there"])), (no_answer(ttft=True),)
 
 
 def in_tool():
@@ -213,16 +220,13 @@ def inner_node_timeout(watch: Watch):
 def sibling(watch: Watch):
     gate = Gate()
 
-    class Second(ScriptedModel):
-        async def _agenerate(self, messages, *args, **kwargs):
-            if not self.calls:
-                self.calls.append(1)
-                await gate.wait()
-            while not gate.entered.is_set():
-                await asyncio.sleep(0)
-            raise ValueError("no")
+    async def fail_then():
+        while not gate.entered.is_set():
+            await asyncio.sleep(0)
+        raise ValueError("no")
 
-    watch.run(spread(watch, watch.commis(agent(Second(script=["x"]))), 2), ASK)
+    model = ScriptedModel(script=[gate, fail_then])
+    watch.run(spread(watch, watch.commis(agent(model)), 2), ASK)
 
 
 @scenario(

@@ -6,6 +6,7 @@ Everything else of every record is compared whole.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -90,6 +91,10 @@ def observed(metadata: CommisMetadata, records: Iterable[Record], sort: bool) ->
     )
 
 
+PLACE = r"(\w[^|:]*(:[0-9a-f]{8})?\||\d+\|)*\w[^|:]*:[0-9a-f]{8}"
+"""Nodes, each with eight digits of its task, and numbers of attempts in between."""
+
+
 def plain(record: Record, metadata: CommisMetadata | None) -> dict[str, Any]:
     """Check what differs from run to run, and give the rest."""
     fields = record.to_dict()
@@ -101,9 +106,13 @@ def plain(record: Record, metadata: CommisMetadata | None) -> dict[str, Any]:
     assert len(fields.pop("parent_span_id")) == 16
     if metadata is not None:
         assert fields.pop("commis_id") == metadata.commis_id
+        assert fields.pop("commis_name") == metadata.name
+        assert re.fullmatch(PLACE, fields.pop("ns"))
     assert (fields.pop("concierge_id", None) is None) == (record.concierge_id is None)
     if fields.pop("ttft_ms", None) is not None:
         fields["ttft"] = True
+    for name in ("ns", "provider", "agent", "args_bytes"):
+        fields.pop(name, None)
     if "output_file" in fields:
         assert fields.pop("output_file").startswith("tool_calls/0")
         fields.pop("output_bytes")

@@ -117,7 +117,7 @@ def main(root: Path, wanted: int) -> int:
             graphs()
 
     assert tracemalloc.is_tracing(), "run it with -X tracemalloc, to count what is replaced too"
-    send(wanted // 10)
+    send(10_000)  # as many runs as are remembered, and more
     gc.collect()
     before, _ = tracemalloc.get_traced_memory()
     send(wanted)

@@ -8,8 +8,8 @@ from langchain_core.caches import InMemoryCache
 from langchain_core.globals import set_llm_cache
 from langchain_core.language_models.fake import FakeListLLM
 from langchain_core.language_models.fake_chat_models import FakeListChatModel
-from langchain_core.messages import AIMessage, HumanMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.messages import HumanMessage
+from langchain_core.outputs import ChatResult
 from pydantic import BaseModel
 
 from tests.scenarios.expect import call, commis, llm
@@ -102,30 +102,24 @@ def old_style(watch: Watch):
     watch.run(outer(watch.commis(one_call(FakeListLLM(responses=["x"]))(watch))), ASK)
 
 
-class Details(ScriptedModel):
-    def _message(self, line: Any) -> AIMessage:
-        message = super()._message(line)
-        message.usage_metadata = {
-            **USAGE,
-            "input_token_details": {"cache_read": 8},
-            "output_token_details": {"reasoning": 3},
-        }
-        return message
-
-
 @scenario(
     "tokens from the provider's cache, and of hidden reasoning",
     commis("research", "success", llm(cached_tokens=8, reasoning_tokens=3)),
 )
-def details(watch: Watch):
-    watch.run(outer(watch.commis(agent(Details(script=["x"])))), ASK)
+def detailed_usage(watch: Watch):
+    details = {
+        "input_token_details": {"cache_read": 8},
+        "output_token_details": {"reasoning": 3},
+    }
+    model = ScriptedModel(script=["x"], usage={**USAGE, **details})
+    watch.run(outer(watch.commis(agent(model))), ASK)
 
 
 class TwoCandidates(ScriptedModel):
     def _generate(self, messages: Any, *args: Any, **kwargs: Any) -> ChatResult:
-        one, two = self._message("a"), self._message("b")
+        one, two = super()._generate(messages), super()._generate(messages)
         return ChatResult(
-            generations=[ChatGeneration(message=one), ChatGeneration(message=two)],
+            generations=[*one.generations, *two.generations],
             llm_output={"model_name": "scripted-2026"},
         )
 
@@ -137,7 +131,7 @@ class TwoCandidates(ScriptedModel):
     "two candidates in one call count their tokens once", commis("research", "success", llm())
 )
 def two_candidates(watch: Watch):
-    watch.run(outer(watch.commis(agent(TwoCandidates(script=["x"])))), ASK)
+    watch.run(outer(watch.commis(agent(TwoCandidates(script=["a", "b"])))), ASK)
 
 
 @scenario(

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import itertools
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypedDict
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, ToolMessage
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import InjectedToolCallId, ToolException, tool
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 from langgraph.types import Command, interrupt
-from pydantic import Field
+
+from zerg_visibility.testing import ScriptedChatModel
 
 USAGE = {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15}
 
@@ -36,103 +38,61 @@ class Gate:
         assert self.released.wait(30)
 
 
-class ScriptedModel(BaseChatModel):
+class ScriptedModel(ScriptedChatModel):
     """Answers with what its script says, in turn; the last line again and again.
 
-    A line is a text, an AIMessage, an exception to raise, or a callable that gives one of these.
+    A line is a text, an AIMessage, an exception to raise, a Gate to wait at, or a function without
+    arguments, or an async one, that gives one of these.
     """
 
-    script: list[Any]
-    name_of_model: str | None = "scripted"
-    usage: dict[str, Any] | None = USAGE
-    calls: list[int] = Field(default_factory=list)
+    def __init__(
+        self,
+        *,
+        script: Sequence[Any],
+        name_of_model: str | None = "scripted",
+        usage: dict[str, Any] | None = USAGE,
+        **options: Any,
+    ) -> None:
+        def answer(line: Any) -> Any:
+            if callable(line):
+                line = line()
+            if isinstance(line, Gate):
+                return wait_at(line)
+            if inspect.isawaitable(line) or isinstance(line, BaseException):
+                return line
+            message = line if isinstance(line, AIMessage) else AIMessage(str(line))
+            served = {} if name_of_model is None else {"model_name": f"{name_of_model}-2026"}
+            known = {"response_metadata": served}
+            return message.model_copy(update=known if usage is None else {**known, **counted})
 
-    @property
-    def _llm_type(self) -> str:
-        return "scripted"
-
-    def _get_ls_params(self, stop: Any = None, **kwargs: Any) -> Any:
-        params = super()._get_ls_params(stop=stop, **kwargs)
-        params.pop("ls_model_name", None)
-        if self.name_of_model is not None:
-            params["ls_model_name"] = self.name_of_model
-        return params
-
-    def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
-        return self.bind(tools=[getattr(t, "name", str(t)) for t in tools], **kwargs)
-
-    def _next(self) -> Any:
-        line = self.script[min(len(self.calls), len(self.script) - 1)]
-        self.calls.append(1)
-        return line
-
-    def _message(self, line: Any) -> AIMessage:
-        if isinstance(line, BaseException):
-            raise line
-        message = line.model_copy() if isinstance(line, AIMessage) else AIMessage(str(line))
-        if self.usage is not None:
-            message.usage_metadata = dict(self.usage)
-        if self.name_of_model is not None:
-            message.response_metadata = {"model_name": f"{self.name_of_model}-2026"}
-        return message
-
-    def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
-        line = self._next()
-        if isinstance(line, Gate):
-            line.wait_sync()
-            line = "late"
-        if callable(line):
-            line = line()
-        return ChatResult(generations=[ChatGeneration(message=self._message(line))])
-
-    async def _agenerate(self, messages: list[BaseMessage], *args: Any, **kw: Any) -> ChatResult:
-        line = self._next()
-        if isinstance(line, Gate):
-            await line.wait()
-        if callable(line):
-            line = line()
-        return ChatResult(generations=[ChatGeneration(message=self._message(line))])
+        counted = {"usage_metadata": usage}
+        lines = itertools.chain(script, itertools.repeat(script[-1]))
+        super().__init__(
+            **{
+                "script": [lambda _: answer(next(lines))],
+                "repeat": True,
+                "model_name": name_of_model,
+                "disable_streaming": True,
+                **options,
+            }
+        )
 
 
 class StreamingModel(ScriptedModel):
-    """The same, word by word; its usage comes with the last chunk, as with include_usage."""
+    """The same, word by word."""
 
-    def _chunks(self, line: Any) -> Iterator[ChatGenerationChunk]:
-        message = self._message(line)
-        words = str(message.content).split(" ")
-        for word in words:
-            yield ChatGenerationChunk(message=AIMessageChunk(content=word + " "))
-        yield ChatGenerationChunk(
-            message=AIMessageChunk(
-                content="",
-                usage_metadata=message.usage_metadata,
-                response_metadata=message.response_metadata,
-                tool_call_chunks=[
-                    {**call, "args": str(call["args"]).replace("'", '"'), "index": n}
-                    for n, call in enumerate(message.tool_calls)
-                ],
-                chunk_position="last",
-            )
-        )
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"disable_streaming": False, **options})
 
-    def _stream(self, messages: Any, *args: Any, **kw: Any) -> Iterator[ChatGenerationChunk]:
-        manager = kw.get("run_manager")
-        for chunk in self._chunks(self._next()):
-            if manager:
-                manager.on_llm_new_token(chunk.text, chunk=chunk)
-            yield chunk
 
-    async def _astream(
-        self, messages: Any, *args: Any, **kw: Any
-    ) -> AsyncIterator[ChatGenerationChunk]:
-        line = self._next()
-        manager = kw.get("run_manager")
-        for chunk in self._chunks("hello there" if isinstance(line, Gate) else line):
-            if manager:
-                await manager.on_llm_new_token(chunk.text, chunk=chunk)
-            yield chunk
-            if isinstance(line, Gate):
-                await line.wait()
+def wait_at(gate: Gate) -> Any:
+    """Wait for good under `ainvoke`, else until the gate is opened."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        gate.wait_sync()
+        return "late"
+    return gate.wait()
 
 
 def asks(*calls: tuple[str, dict[str, Any], str] | str) -> AIMessage:

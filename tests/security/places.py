@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zerg_visibility import CommisStore, ConciergeToolkit
+from zerg_visibility import CommisMetadata, CommisStore, ConciergeToolkit
 from zerg_visibility.clock import format_us
-from zerg_visibility.store.metadata import CommisMetadata
 
 CANARY = "CANARY-7f3a9c"
 OWN_TEXT = "what alice may read"

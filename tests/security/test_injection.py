@@ -18,16 +18,17 @@ from tests.security import places
 from tests.security.names import CONTROLS, FORGERIES, examples, hostile_texts
 from tests.security.places import FOR_EVER
 from zerg_visibility import (
+    CommisRunRecord,
     CommisStore,
     KeyValueFormatter,
+    LLMCallRecord,
+    ToolCallRecord,
     VisibilityCallbackHandler,
     configure_logging,
     create_commis_node,
 )
 from zerg_visibility.cli.main import main
-from zerg_visibility.records.calls import LLMCallRecord, ToolCallRecord
 from zerg_visibility.records.codec import json_line
-from zerg_visibility.records.runs import CommisRunRecord
 from zerg_visibility.sinks.log import LogSink
 
 FIELDS = (

@@ -14,15 +14,16 @@ from tests.scripted import calculator, run
 from tests.security import places
 from tests.security.names import everything, examples, hostile_texts, paths
 from tests.security.places import CANARY, FOR_EVER, OWN_TEXT, START_US, Place
-from zerg_visibility import CommisStore, create_commis_node
-from zerg_visibility.errors import (
+from zerg_visibility import (
+    CommisMetadata,
     CommisNotFoundError,
+    CommisStore,
     ConfigurationError,
     FileNotInCommisError,
+    create_commis_node,
 )
 from zerg_visibility.store import layout
 from zerg_visibility.store.files import make_folder
-from zerg_visibility.store.metadata import CommisMetadata
 
 READING_TOOLS = ("read_commis_result", "get_commis_metadata", "get_commis_metrics")
 

@@ -64,8 +64,9 @@ def login(user: str, pin: int) -> str:
     return "welcome"
 
 
-THREAD = ("thread.jsonl",)
-"""Messages are stored as they were, unless `redact` says otherwise or they are not captured."""
+SAID = ("thread.jsonl", "started.jsonl")
+"""Messages, and what tools are called with, are stored as they were, unless `redact` says otherwise
+or they are not captured."""
 
 
 @pytest.mark.parametrize("user", ["alice", "nobody"])
@@ -78,7 +79,7 @@ def test_a_rejected_argument_is_in_no_record(user, store, handler, log):
     assert found.totals.tool_failures == 1
     [failed] = [record for record in store.records(found.commis_id).items if not record.success]
     assert "pin" in failed.error
-    assert files_with(CANARY, store.root, log.parent, but=THREAD) == []
+    assert files_with(CANARY, store.root, log.parent, but=SAID) == []
 
 
 def test_a_state_that_does_not_validate_is_in_no_record(store, handler, log):
@@ -249,7 +250,8 @@ def test_what_a_failing_commis_hides_is_hidden_by_what_started_it(
 
 
 def test_tool_arguments_and_prompts_are_in_no_record(tmp_path, handler, log):
-    """They are in thread.jsonl, which can be left out; metrics and log never hold them."""
+    """They are in thread.jsonl and started.jsonl, and can be left out there; metrics and log never
+    hold them."""
     store = CommisStore(tmp_path / "bare")
 
     @tool

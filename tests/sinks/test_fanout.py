@@ -134,7 +134,9 @@ from zerg_visibility.testing import ScriptedChatModel
 class Buffered(MemorySink):
     def flush(self, timeout_s):
         if self.records:
-            print(self.name, len(self.records), flush=True)
+            # In one piece: another thread may be doing the same.
+            sys.stdout.write(f"{self.name} {len(self.records)}\\n")
+            sys.stdout.flush()
             self._records.clear()
         return True
 

@@ -12,11 +12,14 @@ import pytest
 from tests.processes import python
 from tests.security import places
 from tests.security.places import FOR_EVER, Place
-from zerg_visibility import CommisStore
+from zerg_visibility import (
+    CommisMetadata,
+    CommisStore,
+    FileNotInCommisError,
+    MetadataUnreadableError,
+)
 from zerg_visibility.clock import format_us, parse_us
-from zerg_visibility.errors import FileNotInCommisError, MetadataUnreadableError
 from zerg_visibility.store.liveness import ProcessMark, this_process
-from zerg_visibility.store.metadata import CommisMetadata
 
 HOST = this_process().host
 ID = "2025-12-15T04-08-08_a-task"

@@ -10,12 +10,10 @@ from typing import Any
 import pytest
 from langchain_core.messages import ToolMessage
 
+from zerg_visibility import CommisMetadata, CommisStore, ConciergeToolkit, Record
 from zerg_visibility.clock import SYSTEM_CLOCK, format_us
-from zerg_visibility.commis_store import CommisStore
-from zerg_visibility.records.codec import Record, json_line
+from zerg_visibility.records.codec import json_line
 from zerg_visibility.records.started import CallStarted
-from zerg_visibility.store.metadata import CommisMetadata
-from zerg_visibility.tools.toolkit import ConciergeToolkit
 
 HOUR_US = 3_600_000_000
 

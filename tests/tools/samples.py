@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from zerg_visibility.records.calls import LLMCallRecord, ToolCallRecord
-from zerg_visibility.records.codec import Record
+from zerg_visibility import LLMCallRecord, Record, ToolCallRecord
 from zerg_visibility.records.started import CallStarted
 
 START_US = 1_765_771_688_000_000

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 from tests.tools.conftest import GONE, HOUR_US, Desk, age
 from tests.tools.samples import THE_USUAL, begun, llm, moved, tool
+from zerg_visibility import CommisRunRecord, CommisTotals
 from zerg_visibility.clock import SYSTEM_CLOCK, format_us
-from zerg_visibility.records.runs import CommisRunRecord
-from zerg_visibility.store.metadata import CommisTotals
 
 
 def metrics(desk: Desk, job_id: int = 1) -> str:

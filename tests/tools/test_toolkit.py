@@ -16,9 +16,8 @@ from pydantic import ValidationError
 
 from tests.processes import REPOSITORY
 from tests.tools.conftest import Desk
-from zerg_visibility.errors import ConfigurationError
+from zerg_visibility import CONCIERGE_PROMPT, ConciergeToolkit, ConfigurationError
 from zerg_visibility.settings import ENV_ROOT
-from zerg_visibility.tools.toolkit import CONCIERGE_PROMPT, ConciergeToolkit
 
 NAMES = [
     "read_commis_result",

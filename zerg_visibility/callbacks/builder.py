@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 from zerg_visibility.callbacks.runs import OpenCall
 from zerg_visibility.callbacks.usage import Answer
@@ -51,15 +52,8 @@ class RecordBuilder(ForkSafe):
         return self._sinks.close(timeout_s)
 
     def llm_call(self, call: OpenCall, ended_ns: int, answer: Answer, error: str | None) -> None:
-        """Record a model call.
-
-        Args:
-            call: The call.
-            ended_ns: When it ended, on the monotonic clock.
-            answer: What the model said of itself, as far as it came.
-            error: Why it failed; None if it succeeded.
-        """
-        run_log, usage = call.run_log, answer.usage
+        """Record a model call that ended, or failed with an error, with as much as it answered."""
+        run_log = call.run_log
         phase, ttft_ms = call.hint, None
         if run_log is not None:
             asks_for_tools = not call.schemas.issuperset(answer.tool_names)
@@ -71,26 +65,13 @@ class RecordBuilder(ForkSafe):
         record = LLMCallRecord(
             phase=phase,
             model=call.shown(answer.served_model) or call.name,
-            start_us=call.start_us,
-            end_us=call.start_us + max(0, ended_ns - call.start_ns) // 1000,
-            prompt_tokens=usage.prompt_tokens,
-            completion_tokens=usage.completion_tokens,
-            total_tokens=usage.total_tokens,
-            cached_tokens=usage.cached_tokens,
-            reasoning_tokens=usage.reasoning_tokens,
             ttft_ms=ttft_ms,
             requested_model=call.name,
+            provider=call.provider,
             cache_hit=answer.cache_hit or None,
             finish_reason=call.shown(answer.finish_reason),
-            success=error is None,
-            error=error,
-            node=call.node,
-            attempt=call.attempt,
-            commis_id=None if call.context is None else call.context.commis_id,
-            concierge_id=call.root.concierge_id,
-            trace_id=call.root.trace_id,
-            span_id=call.span_id,
-            parent_span_id=call.parent_span_id,
+            **answer.usage,
+            **_of_any(call, ended_ns, error),
         )
         self._emit_call(call, record)
 
@@ -101,41 +82,20 @@ class RecordBuilder(ForkSafe):
         error: str | None,
         stored: tuple[str, int] | None = None,
     ) -> None:
-        """Record a tool call.
-
-        Args:
-            call: The call.
-            ended_ns: When it ended, on the monotonic clock.
-            error: Why it failed; None if it succeeded.
-            stored: The file with its output and that file's size in bytes, if there is one.
-        """
+        """Record a tool call; its output may be stored in a file, of so many bytes."""
+        output_file, output_bytes = stored or (None, None)
         record = ToolCallRecord(
             tool=call.name or "tool",
-            start_us=call.start_us,
-            end_us=call.start_us + max(0, ended_ns - call.start_ns) // 1000,
-            success=error is None,
-            error=error,
             tool_call_id=call.tool_call_id,
-            output_file=None if stored is None else stored[0],
-            output_bytes=None if stored is None else stored[1],
-            node=call.node,
-            attempt=call.attempt,
-            commis_id=None if call.context is None else call.context.commis_id,
-            concierge_id=call.root.concierge_id,
-            trace_id=call.root.trace_id,
-            span_id=call.span_id,
-            parent_span_id=call.parent_span_id,
+            output_file=output_file,
+            output_bytes=output_bytes,
+            args_bytes=call.args_bytes,
+            **_of_any(call, ended_ns, error),
         )
         self._emit_call(call, record)
 
     def emit(self, record: AnyRecord, run_log: RunLog | None, *, is_mine: bool = True) -> None:
-        """Hand on one record.
-
-        Args:
-            record: The record.
-            run_log: Where it is written; None if it is written nowhere.
-            is_mine: Whether it is for this handler to log; another may have done so.
-        """
+        """Hand on one record; if it is not ours to log, another handler has done so."""
         with self._lock:
             self._records += 1
         if run_log is not None:
@@ -147,6 +107,27 @@ class RecordBuilder(ForkSafe):
 
     def _emit_call(self, call: OpenCall, record: LLMCallRecord | ToolCallRecord) -> None:
         self.emit(record, call.run_log, is_mine=call.run_log is not None)
-        context = call.context
-        if context is not None and context.ended and context.on_late_record is not None:
-            context.on_late_record(record)
+        commis = call.inside
+        if commis is not None and commis.ended and commis.on_late_record is not None:
+            commis.on_late_record(record)
+
+
+def _of_any(call: OpenCall, ended_ns: int, error: str | None) -> dict[str, Any]:
+    """Give what a model's call and a tool's have both."""
+    commis, root = call.inside, call.root
+    return {
+        "start_us": call.start_us,
+        "end_us": call.start_us + max(0, ended_ns - call.start_ns) // 1000,
+        "success": error is None,
+        "error": error,
+        "node": call.node,
+        "attempt": call.attempt,
+        "agent": call.agent,
+        "ns": call.ns,
+        "commis_id": None if commis is None else commis.commis_id,
+        "commis_name": None if commis is None else commis.name,
+        "concierge_id": root.concierge_id,
+        "trace_id": root.trace_id,
+        "span_id": call.span_id,
+        "parent_span_id": call.parent_span_id,
+    }

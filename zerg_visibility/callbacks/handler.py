@@ -25,6 +25,7 @@ from zerg_visibility.callbacks.starts import (
     serialized_name,
 )
 from zerg_visibility.callbacks.stats import HandlerStats
+from zerg_visibility.callbacks.tool_args import args_text
 from zerg_visibility.callbacks.tracker import Tracker
 from zerg_visibility.callbacks.usage import Answer, read_answer, with_usage
 from zerg_visibility.clock import SYSTEM_CLOCK, Clock, never_failing
@@ -141,20 +142,9 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
     # These hooks are not used; without the flags LangChain would call them all the same.
     # `ignore_agent` must stay False: LangChain's dispatch of tool events depends on it.
 
-    @property
-    def ignore_retriever(self) -> bool:
-        """Ignore retrievers."""
-        return True
-
-    @property
-    def ignore_retry(self) -> bool:
-        """Ignore LangChain's retry event, which does not fire for most retries."""
-        return True
-
-    @property
-    def ignore_custom_event(self) -> bool:
-        """Ignore custom events."""
-        return True
+    ignore_retriever = True
+    ignore_retry = True  # it does not fire for most retries
+    ignore_custom_event = True
 
     @property
     def stats(self) -> HandlerStats:
@@ -269,6 +259,8 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
                 "llm_call", run_id.int, parent, known, tags, asked=messages
             )
             call.name = call.shown(requested_model(known, invocation_params))
+            provider = known.get("ls_provider")
+            call.provider = call.shown(provider) if isinstance(provider, str) else None
             call.hint = call.shown(phase_hint(known, tags))
             call.schemas = output_schemas(options)
             self.tracker.start(
@@ -346,13 +338,14 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
     def on_tool_start(
         self,
         serialized: Any,
-        input_str: Any,  # noqa: ARG002 - LangChain's signature
+        input_str: str,
         *,
         run_id: UUID,
         parent_run_id: UUID | None = None,
         tags: list[str] | None = None,
         metadata: dict[str, Any] | None = None,
         name: Any = None,
+        inputs: Any = None,
         tool_call_id: str | None = None,
         **_: Any,
     ) -> None:
@@ -367,7 +360,7 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
                 tool_call_id=known_id(tool_call_id),
             )
             call.name = call.shown(serialized_name(serialized, name)) or "tool"
-            self.tracker.start(call, call.name)
+            self.tracker.start(call, call.name, self._args(call, inputs, input_str))
         except Exception as failure:
             self._failed("handle on_tool_start", failure, dropped=1)
 
@@ -429,8 +422,19 @@ class VisibilityCallbackHandler(GraphCallbackHandler):
         cancelled = isinstance(error, asyncio.CancelledError)
         return cancelled and self.tracker.set_aside(run_id, ended_ns, answer)
 
+    def _args(self, call: OpenCall, inputs: Any, input_str: str) -> str | None:
+        """Give the arguments of a tool call if they are to be stored, and note their size."""
+        try:
+            log = call.run_log
+            wanted = log is not None and log.stores_starts and log.stores_inputs
+            text, call.args_bytes = args_text(inputs, input_str, call.redact, wanted=wanted)
+            return text if wanted else None
+        except Exception as error:
+            self.diagnostics.note("read a tool's arguments", error, withheld=True)
+            return None
+
     def _output_file(self, call: OpenCall, output: Any) -> tuple[str, int] | None:
-        if call.context is None or call.run_log is None or not call.run_log.stores_outputs:
+        if call.inside is None or call.run_log is None or not call.run_log.stores_outputs:
             return None
         try:
             return call.run_log.store_output(call.name or "tool", call.redact(output_text(output)))
@@ -444,7 +448,7 @@ def _reason(error: BaseException, call: OpenCall) -> str:
     if isinstance(error, asyncio.CancelledError | GeneratorExit):
         return "cancelled"
     # A tool may have started a commis, which may have secrets of its own.
-    known = (call.context or call.root).failures.text_of(error)
+    known = (call.inside or call.root).failures.text_of(error)
     if known is not None:
         return one_line(call.redact(known), ERROR_MAX)
     return error_text(error, call.redact)

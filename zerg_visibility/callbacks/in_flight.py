@@ -47,9 +47,9 @@ def in_flight(runs: Iterable[OpenRun]) -> list[OpenCallInfo]:
         if isinstance(run, OpenCall):
             first_token_ns = run.first_token_ns or run.start_ns
             last_us = run.start_us + (first_token_ns - run.start_ns) // 1000
-            found.append(_info(run.kind, run, run.context, last_us))
-        elif run.commis is not None and not run.commis.ended:
-            found.append(_info("commis_run", run.commis, run.commis, run.commis.start_us))
+            found.append(_info(run.kind, run, run.inside, last_us))
+        elif run.root_of is not None and not run.root_of.ended:
+            found.append(_info("commis_run", run.root_of, run.root_of, run.root_of.start_us))
     return found
 
 

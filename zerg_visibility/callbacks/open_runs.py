@@ -60,8 +60,8 @@ class OpenRuns(ForkSafe):
                     if parent.children is None:
                         parent.children = set()
             parent.children.add(call)
-        if call.context is not None:
-            call.context.open_calls.add(call)
+        if call.inside is not None:
+            call.inside.open_calls.add(call)
         call.root.calls[call.run_id] = call
         self._entries[call.run_id] = call
 
@@ -81,8 +81,8 @@ class OpenRuns(ForkSafe):
         entry.root.calls.pop(run_id, None)
         if entry.parent is not None and entry.parent.children is not None:
             entry.parent.children.discard(entry)
-        if entry.context is not None:
-            entry.context.open_calls.discard(entry)
+        if entry.inside is not None:
+            entry.inside.open_calls.discard(entry)
         if entry.stop_watching is not None:
             entry.stop_watching()
             entry.stop_watching = None
@@ -111,12 +111,7 @@ class OpenRuns(ForkSafe):
                 continue  # another thread has begun or ended a run in between
 
     def sweep_chains(self, root: RootRun, is_at_work: Callable[[OpenRun], bool]) -> None:
-        """Take out the chain runs that a root left behind; LangChain did not report their end.
-
-        Args:
-            root: The root run, which has ended.
-            is_at_work: Whether a run belongs to a commis that has not ended yet.
-        """
+        """Take out the chain runs that a root left behind; LangChain did not report their end."""
         for run_id in list(root.chains):
             entry = self._entries.get(run_id)
             if entry is None or not is_at_work(entry):
@@ -128,9 +123,7 @@ class OpenRuns(ForkSafe):
     def _forget(self, full: dict[RunId, OpenRun]) -> None:
         """Keep what ended lately, and let go of what ended before that.
 
-        Args:
-            full: What ended lately. Of several threads that see it full, only one may do this, or
-                the next would let go of it.
+        Of several threads that see it full, only one may do this, or the next would let go of it.
         """
         fresh: dict[RunId, OpenRun] = {}
         with self._lock:

@@ -20,13 +20,7 @@ MESSAGES_MAX = 10_000
 
 
 class Outcome(NamedTuple):
-    """How a tool call went.
-
-    Args:
-        success: False if the tool answered with an error.
-        error: The text of that answer.
-        tool_call_id: The id that the answer is for.
-    """
+    """How a tool call went: with an error, the text of its answer, and for which id that is."""
 
     success: bool = True
     error: str | None = None

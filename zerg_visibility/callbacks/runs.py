@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal, Protocol, TypeAlias
 from uuid import uuid4
 
 from zerg_visibility.callbacks.outside import OutsideTrace
+from zerg_visibility.callbacks.starts import NAMESPACE
 from zerg_visibility.callbacks.usage import Answer, SeenUsage
 from zerg_visibility.clock import format_for_name
 from zerg_visibility.labels import Labels
@@ -96,6 +98,9 @@ class RootRun:
         self.start_us = start_us or 0
         self.start_ns = start_ns
         self.metadata = metadata
+        ns = metadata.get(NAMESPACE)
+        self.ns = ns if isinstance(ns, str) else ""
+        """LangGraph's namespace of it, if the graph that it is a node of is not watched."""
         self.labels = labels
         self.continues: str | None = None
         """The root run that it resumes, by its concierge id."""
@@ -118,16 +123,18 @@ class OpenRun:
     Args:
         root: Its root run.
         call: The nearest tool call that it is in, or is.
+        inside: The commis that it is in; in a thread without context only its parent tells.
     """
 
-    __slots__ = ("call", "children", "commis", "context", "is_step", "root")
+    __slots__ = ("call", "children", "inside", "is_step", "root", "root_of")
 
-    def __init__(self, root: RootRun, call: OpenCall | None) -> None:
+    def __init__(
+        self, root: RootRun, call: OpenCall | None, inside: ActiveSegment | None = None
+    ) -> None:
         self.root = root
         self.call = call
-        self.context: ActiveSegment | None = None
-        """The commis that it is in; in a thread without context only its parent tells."""
-        self.commis: ActiveSegment | None = None
+        self.inside = inside
+        self.root_of: ActiveSegment | None = None
         """The commis whose own graph run this is."""
         self.is_step = False
         """Whether it is directly inside of its root run."""
@@ -139,50 +146,45 @@ class OpenCall(OpenRun):
     """An LLM or tool call that has started."""
 
     __slots__ = (
-        "answer",
-        "asked",
-        "attempt",
-        "cancelled",
-        "cut",
-        "first_token_ns",
-        "hint",
-        "kind",
-        "name",
-        "node",
-        "parent",
-        "parent_span_id",
-        "redact",
-        "run_id",
-        "run_log",
-        "schemas",
-        "span_id",
-        "start_ns",
-        "start_us",
-        "stop_watching",
-        "stopped_ns",
-        "tool_call_id",
-        "try_key",
-        "usage",
-    )
+        "agent", "answer", "args_bytes", "asked", "attempt", "cancelled", "cut", "first_token_ns",
+        "hint", "kind", "name", "node", "ns", "parent", "parent_span_id", "provider", "redact",
+        "run_id", "run_log", "schemas", "span_id", "start_ns", "start_us", "stop_watching",
+        "stopped_ns", "tool_call_id", "try_key", "usage",
+    )  # fmt: skip
 
     def __init__(
-        self, kind: Literal["llm_call", "tool_call"], run_id: RunId, root: RootRun
+        self,
+        kind: Literal["llm_call", "tool_call"],
+        run_id: RunId,
+        root: RootRun,
+        parent: OpenRun | None = None,
+        inside: ActiveSegment | None = None,
     ) -> None:
-        super().__init__(root, self if kind == "tool_call" else None)
+        # Not by way of OpenRun: one is made for every call.
+        self.root = root
+        self.call = self if kind == "tool_call" else None
+        self.inside = inside
+        self.root_of = None
+        self.is_step = False
+        self.children = None
         self.kind = kind
         self.run_id = run_id
         # Of a time-ordered UUID these are the random digits.
         self.span_id = f"{run_id & _LOW_64:016x}"
-        self.parent: OpenRun | None = None
+        self.parent = parent
         self.parent_span_id: str | None = root.span_id
         self.run_log: RunLog | None = None
         """Where its record goes; None if another handler writes it."""
         self.redact: Redact = str
         """Applied to texts before they are stored or logged; never raises."""
         self.name: str | None = None
+        self.provider: str | None = None
+        self.agent: str | None = None
         self.node: str | None = None
+        self.ns: str | None = None
         self.hint: str | None = None
         self.tool_call_id: str | None = None
+        self.args_bytes: int | None = None
         self.attempt = 1
         self.try_key: str | None = None
         self.asked: Any = None
@@ -207,7 +209,16 @@ class OpenCall(OpenRun):
 
     def shown(self, name: str | None) -> str | None:
         """Put a model's or tool's name on one line, redacted."""
-        return None if name is None else one_line(self.redact(name), NAME_MAX) or None
+        if name is None:
+            return None
+        if self.redact is str and len(name) <= NAME_MAX:  # nearly always, and again and again
+            return _shown(name)
+        return one_line(self.redact(name), NAME_MAX) or None
+
+
+@lru_cache(maxsize=512)
+def _shown(name: str) -> str | None:
+    return one_line(name, NAME_MAX) or None
 
 
 class Watcher(Protocol):
@@ -242,6 +253,7 @@ class ActiveSegment:
         "interrupted",
         "job_id",
         "name",
+        "ns",
         "on_late_record",
         "open_calls",
         "outer",
@@ -287,6 +299,8 @@ class ActiveSegment:
         self.execution = execution
         self.run_id: RunId | None = None
         """LangChain's id of the commis's own graph run, once it has started."""
+        self.ns = ""
+        """LangGraph's namespace of that run, which those of its calls begin with."""
         self.output: Any = None
         """What that run returned."""
         self.inner_error: BaseException | None = None

@@ -21,28 +21,44 @@ NO_SCHEMAS: frozenset[str] = frozenset()
 ID_MAX = 200
 """Characters of an id that is taken over from elsewhere."""
 
+NAMESPACE = "langgraph_checkpoint_ns"
+"""Where LangGraph says in a run's metadata in which graph, node and task it is."""
+
+NAMESPACE_MAX = 500
+"""Characters of a namespace; a graph ten levels deep has as many."""
+
 _RETRY_TAG = "retry:attempt:"  # langchain_core/runnables/retry.py
 
 
 def requested_model(metadata: Mapping[str, Any], invocation_params: Any) -> str | None:
-    """Name the model that was asked for.
-
-    Args:
-        metadata: The run's; its `ls_model_name` is right for bound and configured models too.
-        invocation_params: The model's parameters, stale for those; used if there is nothing else.
-    """
+    """Name the model that was asked for; its parameters are stale for a bound or configured one."""
     name = metadata.get("ls_model_name")
     if not name and isinstance(invocation_params, dict):
         name = invocation_params.get("model_name") or invocation_params.get("model")
     return name if isinstance(name, str) and name else None
 
 
-def known_id(value: Any) -> str | None:
-    """Take over the id that somebody else gave a call, if it can be one.
+def namespace(metadata: Mapping[str, Any], own: str) -> str | None:
+    """Give the LangGraph namespace of a call below its commis or root run's own.
 
-    Args:
-        value: What stands where the id should: a model server may send anything, of any length.
+    That is `tools:1a2b3c4d`, and one more part for each graph inside of it.
     """
+    whole = metadata.get(NAMESPACE)
+    if not isinstance(whole, str):
+        return None
+    if own and whole.startswith(own) and whole[len(own) : len(own) + 1] in ("", "|"):
+        whole = whole[len(own) + 1 :]
+    # Eight hexadecimal digits of a uuid are enough to tell branches of one run apart.
+    if "|" not in whole and ":" in whole:
+        short = whole[: whole.find(":") + 9]  # nearly always
+    else:
+        parts = whole.split("|")
+        short = "|".join([part[: part.find(":") + 9] if ":" in part else part for part in parts])
+    return short[:NAMESPACE_MAX] or None
+
+
+def known_id(value: Any) -> str | None:
+    """Take over the id that a model server gave a call, which may be anything, of any length."""
     if isinstance(value, str) and 0 < len(value) <= ID_MAX and value.isprintable():
         return value
     return None
@@ -93,11 +109,7 @@ def node_attempt() -> int:
 
 
 def output_schemas(options: Any) -> frozenset[str]:
-    """Name the schemas of `with_structured_output`, which models answer as if they were tools.
-
-    Args:
-        options: What the start hook of a chat model gets under this name.
-    """
+    """Name the schemas of `with_structured_output`, which models answer as if they were tools."""
     found = options.get("ls_structured_output_format") if isinstance(options, dict) else None
     schema = found.get("schema") if isinstance(found, dict) else None
     if not isinstance(schema, dict):

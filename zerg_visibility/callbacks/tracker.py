@@ -18,7 +18,7 @@ from zerg_visibility.callbacks.in_flight import OpenCallInfo, in_flight
 from zerg_visibility.callbacks.open_runs import OpenRuns
 from zerg_visibility.callbacks.outside import outside_trace
 from zerg_visibility.callbacks.runs import ActiveSegment, OpenCall, OpenRun, RootRun, RunId
-from zerg_visibility.callbacks.starts import node_attempt, retry_attempt
+from zerg_visibility.callbacks.starts import NAMESPACE, namespace, node_attempt, retry_attempt
 from zerg_visibility.callbacks.usage import Answer, see_usage, with_usage
 from zerg_visibility.clock import Clock
 from zerg_visibility.commis_store import CommisStore
@@ -26,7 +26,7 @@ from zerg_visibility.diagnostics import Diagnostics
 from zerg_visibility.forksafe import ForkSafe
 from zerg_visibility.labels import Labels, labels_of_run, merged_labels
 from zerg_visibility.records.runs import CommisRunRecord
-from zerg_visibility.records.started import started
+from zerg_visibility.records.started import CallStarted
 from zerg_visibility.redaction import Redact
 
 MAX_OPEN_RUNS = 50_000
@@ -99,14 +99,15 @@ class Tracker(ForkSafe):
     ) -> None:
         """Note that a chain run has started."""
         parent, root, commis = self._place(run_id, parent_run_id, metadata)
-        entry = OpenRun(root, None if parent is None else parent.call)
-        entry.context = commis
+        entry = OpenRun(root, None if parent is None else parent.call, commis)
         entry.is_step = root.run_id == parent_run_id
         if root.run_id == run_id:
             root.name = name if isinstance(name, str) and name else "concierge"
         if commis is not None and commis.run_id is None and commis.owner is self:
             commis.run_id = run_id
-            entry.commis = commis
+            ns = (metadata or {}).get(NAMESPACE)
+            commis.ns = ns if isinstance(ns, str) else ""
+            entry.root_of = commis
         self._runs.add_chain(run_id, entry)
         if len(self._runs) > MAX_OPEN_RUNS:
             self._make_room()
@@ -118,8 +119,8 @@ class Tracker(ForkSafe):
             return
         if entry.children:
             self._settle_children(entry, error)
-        if entry.commis is not None:
-            entry.commis.output = outputs
+        if entry.root_of is not None:
+            entry.root_of.output = outputs
         elif error is not None:
             commis = current_commis.get()
             if commis is not None and not commis.ended:  # after its end nobody asks any more
@@ -136,9 +137,9 @@ class Tracker(ForkSafe):
         entry = self._runs.get(run_id)
         if entry is None:
             return
-        if entry.commis is not None:
-            entry.commis.interrupted = True
-            entry.commis.questions = questions
+        if entry.root_of is not None:
+            entry.root_of.interrupted = True
+            entry.root_of.questions = questions
         if entry.root.run_id == run_id:
             entry.root.interrupted = True
             self._concierges.note_interrupt(entry.root, checkpoint_id)
@@ -164,9 +165,7 @@ class Tracker(ForkSafe):
     ) -> OpenCall:
         """Make a call that is about to start, with its place in graph, commis and trace."""
         parent, root, commis = self._place(run_id, parent_run_id, metadata)
-        call = OpenCall(kind, run_id, root)
-        call.parent = parent
-        call.context = commis
+        call = OpenCall(kind, run_id, root, parent, commis)
         # A call that nothing known encloses is its own root, and has no parent of ours.
         alone = root.run_id == run_id
         call.parent_span_id = root.parent_span_id if alone else _parent_span(parent, commis, root)
@@ -179,11 +178,13 @@ class Tracker(ForkSafe):
         elif commis is not None:
             # Another handler owns the commis; what it wants hidden is not for our sinks either.
             call.redact = _both(commis.run_log.redact, self._redact)
-        node = metadata.get("langgraph_node")
+        node, agent = metadata.get("langgraph_node"), metadata.get("lc_agent_name")
         call.node = node if isinstance(node, str) else None
+        call.agent = call.shown(agent) if isinstance(agent, str) else None
+        call.ns = namespace(metadata, root.ns if commis is None else commis.ns)
         call.tool_call_id = tool_call_id
         call.asked = asked
-        call.try_key = tool_call_id or metadata.get("langgraph_checkpoint_ns")
+        call.try_key = tool_call_id or metadata.get(NAMESPACE)
         attempt = max(1 if commis is None else commis.attempt, node_attempt(), retry_attempt(tags))
         if attempt > 1 and commis is not None and commis.open_calls:
             # The attempt before ran into its node's time limit, or there would be none after it.
@@ -191,17 +192,13 @@ class Tracker(ForkSafe):
                 if earlier.cut and earlier.try_key == call.try_key:
                     self.close_call(earlier, "timeout")
         if call.run_log is not None and call.try_key is not None:
-            tries = call.run_log.history
-            before = (
-                tries.of_tool(call.try_key)
-                if kind == "tool_call"
-                else (tries.of_model(call.try_key, asked))
-            )
-            attempt = max(attempt, 1 + before)
+            history, key = call.run_log.history, call.try_key
+            tried = history.of_model(key, asked) if tool_call_id is None else history.of_tool(key)
+            attempt = max(attempt, 1 + tried)
         call.attempt = attempt
         return call
 
-    def start(self, call: OpenCall, name: str) -> None:
+    def start(self, call: OpenCall, name: str, args: str | None = None) -> None:
         """Put a call into the table, and into started.jsonl under this name."""
         # Before anybody can find it: a commis that is cancelled now ends its calls at once.
         call.start_us = self._clock.wall_us()
@@ -213,9 +210,16 @@ class Tracker(ForkSafe):
             self._close_with_task(call)
         if call.run_log is not None:
             try:
-                call.run_log.start(
-                    started(call.kind, name, call.span_id, call.start_us, call.parent_span_id)
+                line = CallStarted(
+                    event=call.kind,
+                    name=name,
+                    span_id=call.span_id,
+                    start_us=call.start_us,
+                    parent_span_id=call.parent_span_id,
+                    args=args,
+                    ns=call.ns,
                 )
+                call.run_log.start(line.to_dict())
             except Exception as error:
                 self._diagnostics.note("write a line of started.jsonl", error)
         # It starts now: our own writing is not its time, and its end is when it ended.
@@ -227,11 +231,6 @@ class Tracker(ForkSafe):
         """Note when the first content of a model came, and the usage that a chunk told.
 
         This runs for every streamed token: after the first only usage is looked at.
-
-        Args:
-            run_id: The call.
-            token: What LangChain passes as the new token.
-            message: The chunk's message, if it has one.
         """
         call = self._runs.get_call(run_id)
         if call is None:
@@ -245,10 +244,7 @@ class Tracker(ForkSafe):
     def take(self, run_id: RunId, error: BaseException | None = None) -> OpenCall | None:
         """Take out a call that has ended; None, and counted, if it was closed before.
 
-        Args:
-            run_id: The call.
-            error: What it raised. None is given as well, but not counted, if a forked child drops
-                its copy of a call.
+        None as well, but not counted, if a forked child drops its copy of a call.
         """
         call = self._runs.pop_call(run_id)
         if call is None:
@@ -261,8 +257,7 @@ class Tracker(ForkSafe):
     def set_aside(self, run_id: RunId, ended_ns: int, answer: Answer | None) -> bool:
         """Keep a cancelled call until it is known whether a time limit was the reason.
 
-        Returns:
-            False if nothing encloses the call that could tell, or it has ended already.
+        False if nothing encloses the call that could tell, or it has ended already.
         """
         call = self._runs.get_call(run_id)
         if call is None or call.root.run_id in {None, run_id}:
@@ -299,14 +294,12 @@ class Tracker(ForkSafe):
     ) -> tuple[RootRun, str, ActiveSegment | None] | None:
         """Give the root run, span and commis that a commis is started in; None if nothing is known.
 
-        Args:
-            parent_run_id: The run that starts the commis, as its config's callbacks name it. In a
-                tool that is the tool's caller, where LangChain's own context names the tool.
+        In a tool, its config's callbacks name the tool's caller; LangChain's context the tool.
         """
         parent = self._find(ambient_run_id(), parent_run_id)
         if parent is None:
             return None
-        commis = current_commis.get() or parent.context
+        commis = current_commis.get() or parent.inside
         if commis is None:
             self._concierges.run_log(parent.root)  # its files begin with what it starts
         return parent.root, _parent_span(parent, commis, parent.root), commis
@@ -329,13 +322,7 @@ class Tracker(ForkSafe):
         return RootRun(run_id, start_us, start_ns, metadata, outside, labels)
 
     def end_commis(self, commis: ActiveSegment, reason: str, record: CommisRunRecord) -> None:
-        """Close what a commis left open, and record its segment.
-
-        Args:
-            commis: The segment that ended.
-            reason: Why calls that are still open stopped: "cancelled" or "timeout".
-            record: The segment as a record.
-        """
+        """Close what a commis left open, cancelled or timed out, and record its segment."""
         survived = record.status in {"success", "interrupted"}
         for call in list(commis.open_calls):
             # A node that was cancelled without ending its commis had run into its own time limit.
@@ -369,7 +356,7 @@ class Tracker(ForkSafe):
             # started in a run long ago, and works for others since, is inside of none.
             parent = self._runs.get(ambient_run_id())
         if commis is None and parent is not None:
-            commis = parent.context  # a thread without context, given its config by hand
+            commis = parent.inside  # a thread without context, given its config by hand
         if parent is not None:
             root = parent.root
         elif commis is not None and commis.owner is self:
@@ -460,7 +447,7 @@ class Tracker(ForkSafe):
 
     def _is_at_work(self, run: OpenRun) -> bool:
         """Say whether a run belongs to a commis of ours that has not ended; it sees to it then."""
-        commis = run.context
+        commis = run.inside
         return commis is not None and not commis.ended and commis.owner is self
 
 
@@ -476,6 +463,6 @@ def _both(first: Redact, then: Redact) -> Redact:
 def _parent_span(parent: OpenRun | None, commis: ActiveSegment | None, root: RootRun) -> str:
     """Name the span around a run: the tool call it is made in, its commis, or the root run."""
     call = None if parent is None else parent.call
-    if call is not None and call.context is commis:
+    if call is not None and call.inside is commis:
         return call.span_id
     return root.span_id if commis is None else commis.span_id

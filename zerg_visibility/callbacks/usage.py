@@ -5,30 +5,28 @@ Pure functions over langchain-core's LLMResult.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import add_usage
 from langchain_core.outputs import Generation, LLMResult
 
+Usage: TypeAlias = Mapping[str, Any]
+"""Token counts as the provider gave them, by the names that they have on a record.
 
-class Usage(NamedTuple):
-    """Token counts as the provider gave them; None where it gave none."""
+They are counted inclusively, as LangChain and most providers do: what was read from a cache or
+written to it, and audio, are prompt tokens too, and reasoning is among the completion tokens.
+"""
 
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    total_tokens: int | None = None
-    cached_tokens: int | None = None
-    reasoning_tokens: int | None = None
-
-
-NO_USAGE = Usage()
 _NOTHING: Mapping[str, Any] = {}
 
 TOKENS_MAX = 10**12
 """A count beyond it is a mistake of the server's, and would spoil every sum that it enters."""
 
+
+_TIERS = ("priority", "flex")
+"""Of OpenAI's service, which have other prices."""
 
 _FINISH_REASONS = ("finish_reason", "stop_reason", "stopReason", "done_reason")
 """What OpenAI, Anthropic, Bedrock and Ollama call it."""
@@ -61,19 +59,14 @@ class Answer(NamedTuple):
     """
 
     served_model: str | None = None
-    usage: Usage = NO_USAGE
+    usage: Usage = _NOTHING
     cache_hit: bool = False
     tool_names: tuple[str, ...] = ()
     finish_reason: str | None = None
 
 
 def read_answer(response: Any) -> Answer:
-    """Read a model's answer.
-
-    Args:
-        response: An LLMResult, possibly of a call that failed half-way; anything else gives an
-            empty answer.
-    """
+    """Read an LLMResult, possibly of a call that failed half-way; else the answer is empty."""
     if not isinstance(response, LLMResult):
         return Answer()
     llm_output = _mapping(response.llm_output)
@@ -91,7 +84,7 @@ def read_answer(response: Any) -> Answer:
     details = _mapping(message.response_metadata)
     found = _mapping(getattr(message, "usage_metadata", None))
     # langchain-core marks an answer from its cache so; langchain_core/language_models/chat_models.
-    cache_hit = found.get("total_cost") == 0 and not llm_output
+    cache_hit = not llm_output and found.get("total_cost") == 0
     usage = _from_metadata(found) if found else _from_llm_output(llm_output)
     served = (
         _text(details.get("model_name"))
@@ -102,13 +95,7 @@ def read_answer(response: Any) -> Answer:
     if finish is not None and (once := _halved(finish)) is not None:
         # A server ended its stream twice, and langchain-core has put the texts of both together.
         finish, served = once, served and (_halved(served) or served)
-    return Answer(
-        served_model=served,
-        usage=NO_USAGE if cache_hit else usage,
-        cache_hit=cache_hit,
-        tool_names=_tool_names(message),
-        finish_reason=finish,
-    )
+    return Answer(served, _NOTHING if cache_hit else usage, cache_hit, _tool_names(message), finish)
 
 
 def see_usage(seen: SeenUsage | None, usage: Any) -> SeenUsage:
@@ -116,10 +103,6 @@ def see_usage(seen: SeenUsage | None, usage: Any) -> SeenUsage:
 
     Chunks should tell what is new, to be added up. Some servers tell all so far with each of them,
     or the same at the end twice; the tokens of the prompt, which cannot be new again, give it away.
-
-    Args:
-        seen: What the chunks before it told.
-        usage: The chunk's own.
     """
     if seen is None:
         return SeenUsage(_mapping(usage))
@@ -131,43 +114,66 @@ def see_usage(seen: SeenUsage | None, usage: Any) -> SeenUsage:
 
 def with_usage(answer: Answer, seen: SeenUsage | None) -> Answer:
     """Add the usage that a stream's chunks told, if the answer tells none or a wrong one."""
-    if seen is None or answer.cache_hit or (answer.usage != NO_USAGE and not seen.told_again):
+    if seen is None or answer.cache_hit or (answer.usage and not seen.told_again):
         return answer
     return answer._replace(usage=_from_metadata(_mapping(seen.counts)))
 
 
 def _from_metadata(found: Mapping[str, Any]) -> Usage:
-    return _usage(
-        found.get("input_tokens"),
-        found.get("output_tokens"),
-        found.get("total_tokens"),
-        _detail(found.get("input_token_details"), "cache_read"),
-        _detail(found.get("output_token_details"), "reasoning"),
+    into = _without_tier(_mapping(found.get("input_token_details")))
+    out = _without_tier(_mapping(found.get("output_token_details")))
+    hour, written = into.get("ephemeral_1h_input_tokens"), into.get("cache_creation")
+    if hour is not None or "ephemeral_5m_input_tokens" in into:
+        # Where they are told apart, langchain-anthropic says 0 for all of them.
+        kinds = _counts(short=into.get("ephemeral_5m_input_tokens"), hour=hour)
+        written = max(_counts(all=written).get("all", 0), sum(kinds.values()))
+    return _counts(
+        prompt_tokens=found.get("input_tokens"),
+        completion_tokens=found.get("output_tokens"),
+        total_tokens=found.get("total_tokens"),
+        cached_tokens=into.get("cache_read"),
+        reasoning_tokens=out.get("reasoning"),
+        cache_write_tokens=written,
+        cache_write_1h_tokens=hour,
+        audio_prompt_tokens=into.get("audio"),
+        audio_completion_tokens=out.get("audio"),
     )
+
+
+def _without_tier(details: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give details by their plain names: langchain-openai writes `flex_cache_read` and the like."""
+    for tier in _TIERS:
+        if tier in details:
+            return {name.removeprefix(f"{tier}_"): value for name, value in details.items()}
+    return details
 
 
 def _from_llm_output(llm_output: Mapping[str, Any]) -> Usage:
     found = _mapping(llm_output.get("token_usage")) or _mapping(llm_output.get("usage"))
-    return _usage(
-        found.get("prompt_tokens", found.get("input_tokens")),
-        found.get("completion_tokens", found.get("output_tokens")),
-        found.get("total_tokens"),
-        _detail(found.get("prompt_tokens_details"), "cached_tokens"),
-        _detail(found.get("completion_tokens_details"), "reasoning_tokens"),
+    into = _mapping(found.get("prompt_tokens_details"))
+    out = _mapping(found.get("completion_tokens_details"))
+    return _counts(
+        prompt_tokens=found.get("prompt_tokens", found.get("input_tokens")),
+        completion_tokens=found.get("completion_tokens", found.get("output_tokens")),
+        total_tokens=found.get("total_tokens"),
+        cached_tokens=into.get("cached_tokens"),
+        reasoning_tokens=out.get("reasoning_tokens"),
+        audio_prompt_tokens=into.get("audio_tokens"),
+        audio_completion_tokens=out.get("audio_tokens"),
     )
 
 
-def _usage(prompt: Any, completion: Any, total: Any, cached: Any, reasoning: Any) -> Usage:
-    prompt, completion, total = _count(prompt), _count(completion), _count(total)
-    if total is None and prompt is not None and completion is not None:
-        total = prompt + completion
-    return Usage(
-        prompt_tokens=prompt,
-        completion_tokens=completion,
-        total_tokens=total,
-        cached_tokens=_count(cached),
-        reasoning_tokens=_count(reasoning),
-    )
+def _counts(**told: Any) -> Usage:
+    """Keep what is a count: a server may tell anything."""
+    known = {
+        # Not isinstance: True is an int as well.
+        name: value
+        for name, value in told.items()
+        if type(value) is int and 0 <= value <= TOKENS_MAX
+    }
+    if "total_tokens" not in known and "prompt_tokens" in known and "completion_tokens" in known:
+        known["total_tokens"] = known["prompt_tokens"] + known["completion_tokens"]
+    return known
 
 
 def _mapping(found: Any) -> Mapping[str, Any]:
@@ -180,11 +186,6 @@ def _mapping(found: Any) -> Mapping[str, Any]:
 
 def _detail(found: Any, name: str) -> Any:
     return _mapping(found).get(name)
-
-
-def _count(value: Any) -> int | None:
-    # Not isinstance: True is an int as well.
-    return value if type(value) is int and 0 <= value <= TOKENS_MAX else None
 
 
 def _text(value: Any) -> str | None:
@@ -209,7 +210,9 @@ def _info(first: Generation | None, name: str) -> str | None:
 
 
 def _tool_names(message: BaseMessage) -> tuple[str, ...]:
-    if not isinstance(message, AIMessage) or not (message.tool_calls or message.invalid_tool_calls):
+    if not isinstance(message, AIMessage):
         return ()
-    asked = [*message.tool_calls, *message.invalid_tool_calls]
-    return tuple([str(_detail(call, "name")) for call in asked])
+    asked: Sequence[Any] = message.tool_calls
+    if message.invalid_tool_calls:
+        asked = [*asked, *message.invalid_tool_calls]
+    return tuple([str(_detail(call, "name")) for call in asked]) if asked else ()

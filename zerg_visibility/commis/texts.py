@@ -68,7 +68,9 @@ def result_text(state: Any, given: Any) -> str:
 
 def thread_text(state: Any, redact: Redact) -> str:
     """Give the messages of a state as JSON lines, redacted, in langchain-core's own format."""
-    messages = [_redacted(message_to_dict(message), redact) for message in _messages(state)]
+    messages: Iterable[Any] = map(message_to_dict, _messages(state))
+    if redact is not str:
+        messages = (_redacted(message, redact) for message in messages)
     return b"".join(map(json_line, messages)).decode()
 
 
@@ -120,6 +122,8 @@ def _messages(state: Any) -> list[BaseMessage]:
     found = dict(_items(state)).get("messages")
     if isinstance(found, BaseMessage | str):
         found = [found]
+    if isinstance(found, list) and _is_messages(found):
+        return found
     if not isinstance(found, Sequence) or not found:
         return []
     # Inputs may hold ("user", "text") pairs and dicts, as LangChain takes them.

@@ -6,11 +6,11 @@ out of the JSON, never written as 0 or "".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
-from zerg_visibility.clock import format_us, parse_us
+from zerg_visibility.clock import parse_us
+from zerg_visibility.records.columns import Columned
 from zerg_visibility.schema import checked_fields
 
 
@@ -18,8 +18,7 @@ class UnknownEventError(ValueError):
     """A line tells of something that this version knows nothing of; a newer one wrote it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class TimedRecord:
+class TimedRecord(Columned):
     """What every record has: when it began and ended, and where it belongs in a trace.
 
     Args:
@@ -32,45 +31,29 @@ class TimedRecord:
     """
 
     event: ClassVar[str]
+    logged_as: ClassVar[str]
+    """What its line in the log begins with, if it has one."""
+    logged: ClassVar[tuple[str, ...]]
+    """The columns in that line: the specification's in its order, then ours."""
     _title: ClassVar[str] = "name"
-    _names: ClassVar[tuple[str, ...]]
-    _values: ClassVar[Callable[[Any], tuple[Any, ...]]]
 
+    start_ts: str
+    """The start as an ISO 8601 timestamp in UTC."""
+    end_ts: str
+    """The end as an ISO 8601 timestamp in UTC."""
+    duration_ms: int
+    """Whole milliseconds between start and end."""
     start_us: int
     end_us: int
-    trace_id: str | None = None
-    span_id: str | None = None
-    parent_span_id: str | None = None
-    error: str | None = None
+    trace_id: str | None
+    span_id: str | None
+    parent_span_id: str | None
+    error: str | None
 
     def __repr__(self) -> str:
         title = getattr(self, self._title)
         failed = "" if self.error is None else f", {self.error[:80]!r}"
         return f"<{self.event} {title!r}, {self.duration_ms:,} ms{failed}>"
-
-    @property
-    def start_ts(self) -> str:
-        """The start as an ISO 8601 timestamp in UTC."""
-        return format_us(self.start_us)
-
-    @property
-    def end_ts(self) -> str:
-        """The end as an ISO 8601 timestamp in UTC."""
-        return format_us(self.end_us)
-
-    @property
-    def duration_ms(self) -> int:
-        """Whole milliseconds between start and end."""
-        return (self.end_us - self.start_us) // 1000
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the JSON object of this record, in the documented order, without empty fields."""
-        cls = type(self)
-        return {
-            name: value
-            for name, value in zip(cls._names, cls._values(self), strict=True)
-            if value is not None
-        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

@@ -41,8 +41,8 @@ def record_from_dict(data: Mapping[str, Any]) -> AnyRecord:
     return cls.from_dict(data)
 
 
-def json_line(data: Mapping[str, Any]) -> bytes:
-    """Write one JSON object as one line of bytes, whatever strings and values it holds."""
+def json_line(data: Any) -> bytes:
+    """Write anything as JSON on one line of bytes, whatever strings and values it holds."""
     if is_soon_written(data):
         return flat_line(data)
     return orjson.dumps(plain(data), option=orjson.OPT_APPEND_NEWLINE)

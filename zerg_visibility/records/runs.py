@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from operator import attrgetter
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import ClassVar
 
 from zerg_visibility.records.base import TimedRecord
-from zerg_visibility.schema import checkable
+from zerg_visibility.records.columns import column, record
 from zerg_visibility.status import CommisStatus
 
 
-@checkable()
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@record
 class CommisRunRecord(TimedRecord):
     """One segment of a commis: from its start, resume or retry to the next time it stopped.
 
@@ -27,22 +24,25 @@ class CommisRunRecord(TimedRecord):
     """
 
     event: ClassVar[str] = "commis_run"
+    logged_as: ClassVar[str] = "commis_complete"
+    logged: ClassVar[tuple[str, ...]] = (
+        "name", "status", "duration_ms", "commis_id", "job_id", "error", "trace_id", "span_id",
+    )  # fmt: skip
 
     name: str = "commis"
     job_id: int | None = None
     commis_id: str | None = None
     status: CommisStatus = "success"
-    concierge_id: str | None = None
+    start_us: int
+    end_us: int
+    error: str | None = None
+    concierge_id: str | None = column(default=None, hidden=True)
+    trace_id: str | None = None
+    span_id: str | None = None
+    parent_span_id: str | None = None
 
-    _names: ClassVar[tuple[str, ...]] = (
-        "event", "name", "job_id", "commis_id", "status", "start_ts", "end_ts", "duration_ms",
-        "error", "trace_id", "span_id", "parent_span_id",
-    )  # fmt: skip
-    _values: ClassVar[Callable[[Any], tuple[Any, ...]]] = attrgetter(*_names)
 
-
-@checkable()
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@record
 class ConciergeRunRecord(TimedRecord):
     """One root run of a concierge that made calls or started commis.
 
@@ -63,18 +63,17 @@ class ConciergeRunRecord(TimedRecord):
 
     name: str = "concierge"
     status: CommisStatus = "success"
+    start_us: int
+    end_us: int
+    error: str | None = None
     concierge_id: str | None = None
     thread_id: str | None = None
     run_id: str | None = None
     assistant_id: str | None = None
     graph_id: str | None = None
     user_id: str | None = None
+    trace_id: str | None = None
+    span_id: str | None = None
+    parent_span_id: str | None = None
     continues: str | None = None
     labels: Mapping[str, str] | None = None
-
-    _names: ClassVar[tuple[str, ...]] = (
-        "event", "name", "status", "start_ts", "end_ts", "duration_ms", "error", "concierge_id",
-        "thread_id", "run_id", "assistant_id", "graph_id", "user_id", "trace_id", "span_id",
-        "parent_span_id", "continues", "labels",
-    )  # fmt: skip
-    _values: ClassVar[Callable[[Any], tuple[Any, ...]]] = attrgetter(*_names)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Self
 
-from zerg_visibility.clock import format_us, parse_us
+from zerg_visibility.clock import parse_us
 from zerg_visibility.records.base import UnknownEventError
-from zerg_visibility.schema import checkable, checked_fields
+from zerg_visibility.records.columns import Columned, record
+from zerg_visibility.schema import checked_fields
 
 
-@checkable()
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallStarted:
+@record
+class CallStarted(Columned):
     """A call, a commis or the root run of a concierge that has begun: a line of started.jsonl.
 
     Args:
@@ -48,12 +47,6 @@ class CallStarted:
     pid_started: str | None = None
     host: str | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Give the JSON object of this line, without empty fields."""
-        line = started(self.event, self.name, self.span_id, self.start_us, self.parent_span_id)
-        more = {name: getattr(self, name) for name in _NOT_OF_EVERY}
-        return line | {name: value for name, value in more.items() if value is not None}
-
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read a started line from its JSON object.
@@ -72,27 +65,5 @@ class CallStarted:
             raise ValueError(f"not a line of started.jsonl: {error!r}") from error
 
 
-def started(
-    event: str, name: str, span_id: str, start_us: int, parent_span_id: str | None
-) -> dict[str, Any]:
-    """Give the JSON object of a call's line in started.jsonl, without making a CallStarted for it.
-
-    Args:
-        event: `llm_call` or `tool_call`.
-        name: The model or the tool.
-        span_id: 16 hex digits.
-        start_us: Microseconds since 1970-01-01 UTC.
-        parent_span_id: 16 hex digits; None for a call on its own.
-    """
-    line = {"event": event, "name": name, "span_id": span_id, "start_ts": format_us(start_us)}
-    if parent_span_id is not None:
-        line["parent_span_id"] = parent_span_id
-    return line
-
-
 STARTED_EVENTS = frozenset({"llm_call", "tool_call", "commis_run", "concierge_run"})
 """Of which started.jsonl tells that they have begun."""
-
-_NOT_OF_EVERY = (
-    "args", "ns", "commis_id", "job_id", "trace_id", "thread_id", "pid", "pid_started", "host",
-)  # fmt: skip

@@ -5,36 +5,37 @@ from __future__ import annotations
 import logging
 import re
 import time
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from zerg_visibility.records.calls import LLMCallRecord, ToolCallRecord
+from zerg_visibility.records.codec import Record
+from zerg_visibility.records.runs import CommisRunRecord
 from zerg_visibility.words import UNPRINTABLE
 
-# The specification's fields in the specification's order, then ours. The first `success` that a
-# record has wins, so it stands early for tools and late, on failure, for models.
-_LLM_ORDER = (
-    "phase", "duration_ms", "commis_id", "model", "prompt_tokens", "completion_tokens",
-    "total_tokens", "success", "error", "cost_usd", "trace_id", "span_id",
-)  # fmt: skip
-_TOOL_ORDER = (
-    "tool", "duration_ms", "success", "commis_id", "error", "cost_usd", "trace_id", "span_id",
-)  # fmt: skip
-_COMMIS_ORDER = (
-    "commis_name", "status", "duration_ms", "commis_id", "job_id", "error", "trace_id", "span_id",
-)  # fmt: skip
 # What logging itself puts on a record is no field of the event.
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
+
+# Of each record, what its line shows: the column, and the name that the line gives it. `name` is
+# the logger's own on a log record. That a model's call succeeded is not said, as the specification
+# has it.
+_LOGGED = {
+    cls: [(column, "commis_name" if column == "name" else column) for column in cls.logged]
+    for cls in (LLMCallRecord, ToolCallRecord, CommisRunRecord)
+}
+_WITHOUT_FAILURE = [pair for pair in _LOGGED[LLMCallRecord] if pair[0] not in {"success", "error"}]
+
 # For each event its fields in order, and all names that are not extra to it.
 _ORDERS = {
-    event: (order, _STANDARD.union(order, {"event"}))
-    for event, order in (
-        ("llm_call_complete", _LLM_ORDER),
-        ("tool_call_complete", _TOOL_ORDER),
-        ("commis_complete", _COMMIS_ORDER),
+    cls.logged_as: (
+        [(name, name) for _, name in shown],
+        _STANDARD.union((name for _, name in shown), {"event"}),
     )
+    for cls, shown in _LOGGED.items()
 }
-_OTHER = _ORDERS["llm_call_complete"]
+_OTHER = _ORDERS[LLMCallRecord.logged_as]
 
 # Within a value, the name of an event would be found by who searches for its lines.
 _EVENT = r"_(?=complete)(?:(?<=llm_call_)|(?<=tool_call_)|(?<=commis_))"
@@ -65,20 +66,11 @@ class KeyValueFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Write one record as one line."""
-        fields = record.__dict__
         message = _text(record.msg) if not record.args else _message(record)
-        shown = message if message in _ORDERS else escape_message(message)
-        parts = [self._time(record.created), record.levelname, shown]
+        fields = record.__dict__
         order, known = _ORDERS.get(message, _OTHER)
-        for name in order:
-            value = fields.get(name)
-            if value is not None:
-                # Whole numbers and hexadecimal ids need no look at each character.
-                plain = type(value) is int or (type(value) is str and value.isalnum())
-                try:
-                    parts.append(f"{name}={value if plain else quote(value)}")
-                except ValueError:  # a number of more digits than Python likes to write
-                    parts.append(f"{name}={quote(value)}")
+        parts = self._beginning(record.created, record.levelname, message)
+        _add_fields(parts, order, fields)
         if not fields.keys() <= known:
             for name, value in fields.items():
                 if name not in known and value is not None:
@@ -91,6 +83,17 @@ class KeyValueFormatter(logging.Formatter):
             parts.append(f"event={event if ours else quote(event)}")
         return " ".join(parts)
 
+    def line(self, created: float, record: Record) -> str:
+        """Write one of our records as `format` writes the log record that is made of it."""
+        parts = self._beginning(created, "INFO", record.logged_as)
+        _add_fields(parts, _shown(record), vars(record))
+        parts.append(f"event={record.logged_as}")
+        return " ".join(parts)
+
+    def _beginning(self, created: float, level: str, message: str) -> list[str]:
+        shown = message if message in _ORDERS else escape_message(message)
+        return [self._time(created), level, shown]
+
     def _time(self, created: float) -> str:
         second = int(created)
         known, text = self._second
@@ -100,11 +103,39 @@ class KeyValueFormatter(logging.Formatter):
         return text
 
 
+def _shown(record: Record) -> list[tuple[str, str]]:
+    succeeded = type(record) is LLMCallRecord and record.success
+    return _WITHOUT_FAILURE if succeeded else _LOGGED[type(record)]
+
+
+def log_fields(record: Record) -> dict[str, Any]:
+    """Give the attributes that a record adds to a log record, without names logging itself uses."""
+    found = vars(record)
+    fields = {name: found.get(column) for column, name in _shown(record)}
+    return {"event": record.logged_as, **fields}
+
+
+def _add_fields(
+    parts: list[str], shown: Iterable[tuple[str, str]], found: Mapping[str, Any]
+) -> None:
+    get = found.get
+    for column, name in shown:
+        value = get(column)
+        if value is None:
+            continue
+        if type(value) is str:
+            # Hexadecimal ids need no look at each character; names come again and again.
+            if not value.isalnum():
+                value = _remembered(value) if len(value) <= REMEMBERED_MAX else _quoted(value)
+        elif type(value) is not int or value.bit_length() > 64:
+            value = quote(value)
+        parts.append(f"{name}={value}")
+
+
 def quote(value: Any) -> str:
     """Write a value so that it is one field and stays on its line."""
     kind = type(value)
-    # A foreign object's __str__ may raise; the line matters more than it.
-    text = value if isinstance(value, str) else _text(value)
+    text = value if kind is str else _text(value)
     if kind is int or kind is bool or kind is float:
         return text
     return _remembered(text) if len(text) <= REMEMBERED_MAX else _quoted(text)
@@ -147,5 +178,5 @@ def _message(record: logging.LogRecord) -> str:
 def _text(value: Any) -> str:
     try:
         return str(value)
-    except Exception:  # as in quote
+    except Exception:  # a foreign object's, or a number too long; the line matters more than it
         return f"<{type(value).__name__}>"

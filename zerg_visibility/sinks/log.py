@@ -3,32 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
-import threading
 import time
-from typing import Any
 
-from zerg_visibility.records.calls import LLMCallRecord
-from zerg_visibility.records.codec import AnyRecord, Record
-from zerg_visibility.records.runs import CommisRunRecord, ConciergeRunRecord
+from zerg_visibility.records.codec import AnyRecord
+from zerg_visibility.records.runs import ConciergeRunRecord
 from zerg_visibility.settings import LOGGER_NAME
-
-# What every LogRecord has, as logging itself makes it; what differs from line to line is set then.
-_ALWAYS: dict[str, Any] = {}
-
-
-def _note_process() -> None:
-    made = logging.LogRecord("", logging.INFO, __file__, 0, "", (), None, "emit")
-    _ALWAYS.update(made.__dict__)
-    if sys.version_info >= (3, 12):
-        _ALWAYS["taskName"] = None
-
-
-_note_process()
-_STARTED = _ALWAYS["created"] - _ALWAYS["relativeCreated"] / 1000
-if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
-    os.register_at_fork(after_in_child=_note_process)
+from zerg_visibility.sinks.keyvalue import KeyValueFormatter, log_fields
+from zerg_visibility.sinks.logfile import AppendingHandler
 
 
 class LogSink:
@@ -46,7 +27,15 @@ class LogSink:
         logger = self._logger
         if not logger.isEnabledFor(logging.INFO) or isinstance(record, ConciergeRunRecord):
             return
-        logger.handle(_log_record(logger.name, log_fields(record)))
+        ours = _only_handler(logger)
+        if ours is not None:
+            ours.write(time.time(), record)
+            return
+        # Without what makes `Logger.info` dear, the search for the caller.
+        make = logging.getLogRecordFactory()
+        line = make(logger.name, logging.INFO, __file__, 0, record.logged_as, (), None, "emit")
+        line.__dict__.update(log_fields(record))
+        logger.handle(line)
 
     def flush(self, timeout_s: float) -> bool:  # noqa: ARG002 - the protocol's signature
         """Do nothing: logging flushes its handlers itself."""
@@ -56,72 +45,27 @@ class LogSink:
         """Do nothing: the handlers belong to whoever configured logging."""
 
 
-def _log_record(name: str, fields: dict[str, Any]) -> logging.LogRecord:
-    """Make a log record without what makes `Logger.info` dear, the search for the caller.
+def _only_handler(logger: logging.Logger) -> AppendingHandler | None:
+    """Give our own handler if nobody else could see or change what is logged.
 
-    Even `LogRecord()` works out names of files and processes anew each time; unless somebody has
-    set a factory of their own, its attributes are written down directly.
+    It needs no log record then, which costs more than the line. This is asked anew for every line:
+    anybody may add a handler or a filter at any time.
     """
-    factory = logging.getLogRecordFactory()
-    event = fields["event"]
-    if factory is not logging.LogRecord:
-        line = factory(name, logging.INFO, __file__, 0, event, (), None)
-        line.__dict__.update(fields)
-        return line
-    line = logging.LogRecord.__new__(logging.LogRecord)
-    now = time.time()
-    line.__dict__ = {
-        **_ALWAYS,
-        "name": name,
-        "msg": event,
-        "created": now,
-        "msecs": int(now % 1 * 1000) + 0.0,
-        "relativeCreated": (now - _STARTED) * 1000,
-        "thread": threading.get_ident(),
-        "threadName": threading.current_thread().name,
-        **fields,
-    }
-    return line
-
-
-def log_fields(record: Record) -> dict[str, Any]:
-    """Give the attributes that a record adds to a log record, without names logging itself uses."""
-    if isinstance(record, LLMCallRecord):
-        fields: dict[str, Any] = {
-            "event": "llm_call_complete",
-            "phase": record.phase,
-            "duration_ms": record.duration_ms,
-            "commis_id": record.commis_id,
-            "model": record.model,
-            "prompt_tokens": record.prompt_tokens,
-            "completion_tokens": record.completion_tokens,
-            "total_tokens": record.total_tokens,
-        }
-        if not record.success:
-            fields["success"] = False
-            fields["error"] = record.error
-        if record.cost_usd is not None:
-            fields["cost_usd"] = record.cost_usd
-    elif isinstance(record, CommisRunRecord):
-        fields = {
-            "event": "commis_complete",
-            # `name` is the logger's name on a log record.
-            "commis_name": record.name,
-            "status": record.status,
-            "duration_ms": record.duration_ms,
-            "commis_id": record.commis_id,
-            "job_id": record.job_id,
-            "error": record.error,
-        }
-    else:
-        fields = {
-            "event": "tool_call_complete",
-            "tool": record.tool,
-            "duration_ms": record.duration_ms,
-            "success": record.success,
-            "commis_id": record.commis_id,
-            "error": record.error,
-        }
-    fields["trace_id"] = record.trace_id
-    fields["span_id"] = record.span_id
-    return fields
+    if len(logger.handlers) != 1:
+        return None
+    handler = logger.handlers[0]
+    if (
+        type(handler) is not AppendingHandler
+        or type(handler.formatter) is not KeyValueFormatter
+        or type(logger) is not logging.Logger
+        or logger.filters
+        or handler.filters
+        or handler.level > logging.INFO
+        or logging.getLogRecordFactory() is not logging.LogRecord
+    ):
+        return None
+    while logger.propagate and logger.parent is not None:
+        logger = logger.parent
+        if logger.handlers:
+            return None
+    return handler

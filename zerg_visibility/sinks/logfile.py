@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from zerg_visibility.errors import ConfigurationError
+from zerg_visibility.records.codec import Record
 from zerg_visibility.settings import DEFAULT_LOG_PATH, LOGGER_NAME
 from zerg_visibility.sinks.keyvalue import KeyValueFormatter
 from zerg_visibility.store.appending import AppendFile
@@ -28,7 +29,8 @@ class AppendingHandler(logging.Handler):
         super().__init__()
         self.path = path
         self._file = AppendFile(path, FileModes())
-        self.setFormatter(KeyValueFormatter())
+        self._formatter = KeyValueFormatter()
+        self.setFormatter(self._formatter)
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Write one line, if the filters let it pass.
@@ -50,8 +52,18 @@ class AppendingHandler(logging.Handler):
         Raises:
             OSError: It could not be written.
         """
-        line = self.format(record) + "\n"
-        self._file.append(line.encode("utf-8", "backslashreplace"))
+        self._append(self.format(record))
+
+    def write(self, created: float, record: Record) -> None:
+        """Write the line of one of our records, of which no log record was made.
+
+        Raises:
+            OSError: It could not be written.
+        """
+        self._append(self._formatter.line(created, record))
+
+    def _append(self, line: str) -> None:
+        self._file.append(f"{line}\n".encode("utf-8", "backslashreplace"))
 
     def close(self) -> None:
         """Close the file."""

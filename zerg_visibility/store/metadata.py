@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, assert_never
 
 import orjson
 
 from zerg_visibility.clock import parse_us
 from zerg_visibility.errors import MetadataUnreadableError
-from zerg_visibility.records.calls import LLMCallRecord
+from zerg_visibility.records.calls import LLMCallRecord, ToolCallRecord
 from zerg_visibility.records.codec import Record, json_line
+from zerg_visibility.records.columns import totals
 from zerg_visibility.records.runs import CommisRunRecord
 from zerg_visibility.schema import checkable, checked_fields
 from zerg_visibility.status import UNENDED, CommisStatus
@@ -50,6 +51,7 @@ class CommisTotals:
         total_tokens: Both together.
         cached_tokens: Prompt tokens from the provider's cache.
         reasoning_tokens: Completion tokens of hidden reasoning.
+        cache_write_tokens: Prompt tokens that were written to the provider's cache.
         calls_without_usage: Successful LLM calls for which no token count came.
         cost_usd: US dollars over the priced calls; None if none was priced.
         unpriced_calls: LLM calls without a price, where prices are used at all.
@@ -66,6 +68,7 @@ class CommisTotals:
     total_tokens: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    cache_write_tokens: int = 0
     calls_without_usage: int = 0
     cost_usd: float | None = None
     unpriced_calls: int = 0
@@ -139,6 +142,9 @@ class DescendantTotals:
 _NOTHING_YET: dict[str, Any] = dataclasses.asdict(CommisTotals())
 
 
+_SUMMED = totals(LLMCallRecord)
+
+
 class RunningTotals:
     """Totals that grow record by record; the caller sees to threads."""
 
@@ -151,27 +157,23 @@ class RunningTotals:
 
     def add(self, record: Record) -> None:
         """Count one finished call; a nested commis's run is counted in its own totals."""
-        if isinstance(record, CommisRunRecord):
-            return
         sums = self._sums
-        if not isinstance(record, LLMCallRecord):
+        if isinstance(record, LLMCallRecord):
+            sums["llm_calls"] += 1
+            sums["llm_failures"] += not record.success
+            self._llm_us += record.end_us - record.start_us
+            if record.total_tokens is None and record.prompt_tokens is None:
+                sums["calls_without_usage"] += record.success
+            for name in _SUMMED:
+                value = getattr(record, name)
+                if value is not None:  # dollars are unknown until the first call that has a price
+                    sums[name] = (sums[name] or 0) + value
+        elif isinstance(record, ToolCallRecord):
             sums["tool_calls"] += 1
             sums["tool_failures"] += not record.success
             self._tool_us += record.end_us - record.start_us
-            return
-        sums["llm_calls"] += 1
-        sums["llm_failures"] += not record.success
-        self._llm_us += record.end_us - record.start_us
-        if record.total_tokens is None and record.prompt_tokens is None:
-            sums["calls_without_usage"] += record.success
-        else:
-            sums["prompt_tokens"] += record.prompt_tokens or 0
-            sums["completion_tokens"] += record.completion_tokens or 0
-            sums["total_tokens"] += record.total_tokens or 0
-            sums["cached_tokens"] += record.cached_tokens or 0
-            sums["reasoning_tokens"] += record.reasoning_tokens or 0
-        if record.cost_usd is not None:
-            sums["cost_usd"] = (sums["cost_usd"] or 0.0) + record.cost_usd
+        elif not isinstance(record, CommisRunRecord):
+            assert_never(record)
 
     def snapshot(self) -> CommisTotals:
         """Give the totals so far."""

@@ -91,11 +91,16 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Exchange)
         self.reply = reply
         self.asked: list[dict[str, Any]] = []
+        self.connections = 0
         self.stopping = threading.Event()
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+    def process_request(self, *accepted: Any) -> None:
+        self.connections += 1
+        super().process_request(*accepted)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that has gone away is what some tests are about."""
@@ -116,17 +121,13 @@ def serving(reply: Reply) -> Iterator[Server]:
         server.server_close()
 
 
-def answers(*texts: str, usage: dict[str, Any] | None = USAGE) -> Reply:
-    """Answer in one piece, with one candidate a text."""
+def answers(*messages: str | dict[str, Any], usage: dict[str, Any] | None = USAGE) -> Reply:
+    """Answer in one piece, with one candidate a message; a text is one that says it."""
 
     def reply(exchange: Exchange) -> None:
         choices = [
-            {
-                "index": index,
-                "message": {"role": "assistant", "content": text},
-                "finish_reason": "stop",
-            }
-            for index, text in enumerate(texts)
+            {"index": index, "message": message, "finish_reason": _reason(message)}
+            for index, message in enumerate(map(_message, messages))
         ]
         body = {"id": "c", "object": "chat.completion", "created": 1, "model": SERVED}
         exchange.send(200, {**body, "choices": choices, **({"usage": usage} if usage else {})})
@@ -134,17 +135,21 @@ def answers(*texts: str, usage: dict[str, Any] | None = USAGE) -> Reply:
     return reply
 
 
-def streams(*words: str, then: Reply | None = None) -> Reply:
-    """Answer word by word; usage comes at the end, where it was asked for."""
+def streams(
+    *words: str, calls: list[dict[str, Any]] | None = None, then: Reply | None = None
+) -> Reply:
+    """Answer word by word, and then with calls of tools; usage comes at the end, if asked for."""
 
     def reply(exchange: Exchange) -> None:
         exchange.begin_stream()
-        for word in words:
-            exchange.event(chunk([{"index": 0, "delta": {"content": word}}]))
+        deltas = [*({"content": word} for word in words), *([{"tool_calls": calls}] * bool(calls))]
+        for delta in deltas:
+            exchange.event(chunk([{"index": 0, "delta": delta}]))
         if then is not None:
             then(exchange)
             return
-        exchange.event(chunk([{"index": 0, "delta": {}, "finish_reason": "stop"}]))
+        reason = "tool_calls" if calls else "stop"
+        exchange.event(chunk([{"index": 0, "delta": {}, "finish_reason": reason}]))
         if (exchange.asked.get("stream_options") or {}).get("include_usage"):
             exchange.event(chunk([], usage=USAGE))
         exchange.end_stream()
@@ -172,3 +177,11 @@ def chunk(choices: list[dict[str, Any]], **more: Any) -> str:
     """One event of a stream."""
     body = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": SERVED}
     return json.dumps({**body, "choices": choices, **more})
+
+
+def _message(given: str | dict[str, Any]) -> dict[str, Any]:
+    return {"role": "assistant", **({"content": given} if isinstance(given, str) else given)}
+
+
+def _reason(message: dict[str, Any]) -> str:
+    return "tool_calls" if message.get("tool_calls") else "stop"
