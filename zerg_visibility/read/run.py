@@ -43,7 +43,7 @@ class Child:
     status: str
 
 
-_TOLD = ("concierge_id", "commis_id", "job_id", "name", "task", "thread_id", "error")
+_TOLD = ("commis_id", "job_id", "name", "task", "concierge_id", "thread_id", "error")
 """What a notebook shows of a summary."""
 
 
@@ -92,7 +92,11 @@ class RunFiles(ABC):
 
     def _repr_html_(self) -> str:
         times, totals, known = self.timeline, self.totals, self.summary()
-        rows = [(name, one_line(str(known[name]), 300)) for name in _TOLD if known.get(name)]
+        rows = [
+            (name.replace("_", " "), one_line(str(known[name]), 300))
+            for name in _TOLD
+            if known.get(name)
+        ]
         rows += [
             ("status", self.status),
             ("time", "not known" if self.at_work_ms is None else duration(self.at_work_ms)),
