@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 UNPRINTABLE = (
     "\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f"
@@ -48,6 +49,12 @@ def size(count: int) -> str:
 def counted(count: int, noun: str) -> str:
     """Write a count with its noun: `1 call`, `2 calls`, `1,234 tokens`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def first_of(names: Sequence[str], most: int, total: int | None = None) -> str:
+    """Write the first of several names, or of a total: `ls, cat and 3 more`."""
+    more = (len(names) if total is None else total) - min(most, len(names))
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def money(usd: float) -> str:
