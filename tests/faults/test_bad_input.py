@@ -203,7 +203,8 @@ class TestResults:
         [line] = json_lines(store.folder(metadata.commis_id) / "metrics.jsonl")
         assert list(line) == [
             "event", "phase", "start_ts", "end_ts", "duration_ms", "success", "node", "attempt",
-            "commis_id", "concierge_id", "trace_id", "span_id", "parent_span_id",
+            "commis_id", "concierge_id", "trace_id", "span_id", "parent_span_id", "provider",
+            "commis_name", "ns",
         ]  # fmt: skip
 
 

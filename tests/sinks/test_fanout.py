@@ -135,7 +135,7 @@ class Buffered(MemorySink):
     def flush(self, timeout_s):
         if self.records:
             # In one piece: another thread may be doing the same.
-            sys.stdout.write(f"{self.name} {len(self.records)}\n")
+            sys.stdout.write(f"{self.name} {len(self.records)}\\n")
             sys.stdout.flush()
             self._records.clear()
         return True

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zerg_visibility import CommisRunRecord, KeyValueFormatter, LLMCallRecord, ToolCallRecord
-from zerg_visibility.sinks.keyvalue import quote
-from zerg_visibility.sinks.log import LogSink, log_fields
+from zerg_visibility.sinks.keyvalue import log_fields, quote
+from zerg_visibility.sinks.log import LogSink
 
 BACKUP = "2025-12-15T03-19-12_backup"
 ANY_TEXT = st.text(st.characters(exclude_categories=[]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
-from zerg_visibility.clock import format_us, parse_us
+from zerg_visibility.clock import parse_us
 from zerg_visibility.records.columns import Columned
 from zerg_visibility.schema import checked_fields
 
@@ -37,6 +37,12 @@ class TimedRecord(Columned):
     """The columns in that line: the specification's in its order, then ours."""
     _title: ClassVar[str] = "name"
 
+    start_ts: str
+    """The start as an ISO 8601 timestamp in UTC."""
+    end_ts: str
+    """The end as an ISO 8601 timestamp in UTC."""
+    duration_ms: int
+    """Whole milliseconds between start and end."""
     start_us: int
     end_us: int
     trace_id: str | None
@@ -48,21 +54,6 @@ class TimedRecord(Columned):
         title = getattr(self, self._title)
         failed = "" if self.error is None else f", {self.error[:80]!r}"
         return f"<{self.event} {title!r}, {self.duration_ms:,} ms{failed}>"
-
-    @property
-    def start_ts(self) -> str:
-        """The start as an ISO 8601 timestamp in UTC."""
-        return format_us(self.start_us)
-
-    @property
-    def end_ts(self) -> str:
-        """The end as an ISO 8601 timestamp in UTC."""
-        return format_us(self.end_us)
-
-    @property
-    def duration_ms(self) -> int:
-        """Whole milliseconds between start and end."""
-        return (self.end_us - self.start_us) // 1000
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

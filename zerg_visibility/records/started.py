@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from zerg_visibility.clock import format_us, parse_us
+from zerg_visibility.clock import parse_us
 from zerg_visibility.records.base import UnknownEventError
 from zerg_visibility.records.columns import Columned, record
 from zerg_visibility.schema import checked_fields
@@ -46,11 +46,6 @@ class CallStarted(Columned):
     pid: int | None = None
     pid_started: str | None = None
     host: str | None = None
-
-    @property
-    def start_ts(self) -> str:
-        """The start as an ISO 8601 timestamp in UTC."""
-        return format_us(self.start_us)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any
 
 from zerg_visibility.records.calls import LLMCallRecord, ToolCallRecord
@@ -19,19 +18,22 @@ from zerg_visibility.words import UNPRINTABLE
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
-def _logging_of(columns: Sequence[str]) -> tuple[tuple[str, ...], Callable[[Any], Any]]:
-    names = tuple("commis_name" if name == "name" else name for name in columns)
-    return names, attrgetter(*columns)  # `name` is the logger's own on a log record
-
-
-_LOGGED = {cls: _logging_of(cls.logged) for cls in (LLMCallRecord, ToolCallRecord, CommisRunRecord)}
-_WITHOUT_FAILURE = _logging_of(
-    [name for name in LLMCallRecord.logged if name not in {"success", "error"}]
-)
+# Of each record, what its line shows: the column, and the name that the line gives it. `name` is
+# the logger's own on a log record. That a model's call succeeded is not said, as the specification
+# has it.
+_LOGGED = {
+    cls: [(column, "commis_name" if column == "name" else column) for column in cls.logged]
+    for cls in (LLMCallRecord, ToolCallRecord, CommisRunRecord)
+}
+_WITHOUT_FAILURE = [pair for pair in _LOGGED[LLMCallRecord] if pair[0] not in {"success", "error"}]
 
 # For each event its fields in order, and all names that are not extra to it.
 _ORDERS = {
-    cls.logged_as: (order, _STANDARD.union(order, {"event"})) for cls, (order, _) in _LOGGED.items()
+    cls.logged_as: (
+        [(name, name) for _, name in shown],
+        _STANDARD.union((name for _, name in shown), {"event"}),
+    )
+    for cls, shown in _LOGGED.items()
 }
 _OTHER = _ORDERS[LLMCallRecord.logged_as]
 
@@ -68,7 +70,7 @@ class KeyValueFormatter(logging.Formatter):
         fields = record.__dict__
         order, known = _ORDERS.get(message, _OTHER)
         parts = self._beginning(record.created, record.levelname, message)
-        _add_fields(parts, order, map(fields.get, order))
+        _add_fields(parts, order, fields)
         if not fields.keys() <= known:
             for name, value in fields.items():
                 if name not in known and value is not None:
@@ -84,7 +86,7 @@ class KeyValueFormatter(logging.Formatter):
     def line(self, created: float, record: Record) -> str:
         """Write one of our records as `format` writes the log record that is made of it."""
         parts = self._beginning(created, "INFO", record.logged_as)
-        _add_fields(parts, *logged(record))
+        _add_fields(parts, _shown(record), vars(record))
         parts.append(f"event={record.logged_as}")
         return " ".join(parts)
 
@@ -101,23 +103,33 @@ class KeyValueFormatter(logging.Formatter):
         return text
 
 
-def logged(record: Record) -> tuple[Iterable[str], Iterable[Any]]:
-    """Give the names and values of the fields in a record's line, in order.
-
-    That a model's call succeeded is not said, as the specification has it.
-    """
-    names, values = _LOGGED[type(record)]
-    if type(record) is LLMCallRecord and record.success:
-        names, values = _WITHOUT_FAILURE
-    return names, values(record)
+def _shown(record: Record) -> list[tuple[str, str]]:
+    succeeded = type(record) is LLMCallRecord and record.success
+    return _WITHOUT_FAILURE if succeeded else _LOGGED[type(record)]
 
 
-def _add_fields(parts: list[str], names: Iterable[str], values: Iterable[Any]) -> None:
-    for name, value in zip(names, values, strict=False):
-        if value is not None:
-            # Hexadecimal ids need no look at each character.
-            plain = type(value) is str and value.isalnum()
-            parts.append(f"{name}={value if plain else quote(value)}")
+def log_fields(record: Record) -> dict[str, Any]:
+    """Give the attributes that a record adds to a log record, without names logging itself uses."""
+    found = vars(record)
+    fields = {name: found.get(column) for column, name in _shown(record)}
+    return {"event": record.logged_as, **fields}
+
+
+def _add_fields(
+    parts: list[str], shown: Iterable[tuple[str, str]], found: Mapping[str, Any]
+) -> None:
+    get = found.get
+    for column, name in shown:
+        value = get(column)
+        if value is None:
+            continue
+        if type(value) is str:
+            # Hexadecimal ids need no look at each character; names come again and again.
+            if not value.isalnum():
+                value = _remembered(value) if len(value) <= REMEMBERED_MAX else _quoted(value)
+        elif type(value) is not int or value.bit_length() > 64:
+            value = quote(value)
+        parts.append(f"{name}={value}")
 
 
 def quote(value: Any) -> str:

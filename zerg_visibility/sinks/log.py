@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any
 
-from zerg_visibility.records.codec import AnyRecord, Record
+from zerg_visibility.records.codec import AnyRecord
 from zerg_visibility.records.runs import ConciergeRunRecord
 from zerg_visibility.settings import LOGGER_NAME
-from zerg_visibility.sinks.keyvalue import KeyValueFormatter, logged
+from zerg_visibility.sinks.keyvalue import KeyValueFormatter, log_fields
 from zerg_visibility.sinks.logfile import AppendingHandler
 
 
@@ -70,8 +69,3 @@ def _only_handler(logger: logging.Logger) -> AppendingHandler | None:
         if logger.handlers:
             return None
     return handler
-
-
-def log_fields(record: Record) -> dict[str, Any]:
-    """Give the attributes that a record adds to a log record, without names logging itself uses."""
-    return {"event": record.logged_as, **dict(zip(*logged(record), strict=True))}
