@@ -68,10 +68,7 @@ class OpenRuns(ForkSafe):
         return entry if isinstance(entry, OpenCall) else None
 
     def pop_call(self, run_id: RunId) -> OpenCall | None:
-        """Take out a call that has ended; None if it is not open any more.
-
-        Of several that want to end the same call, exactly one gets it.
-        """
+        """Take out a call that has ended; of several that want to end it, exactly one gets it."""
         entry = self._entries.pop(run_id, None)
         if not isinstance(entry, OpenCall):
             return None

@@ -382,10 +382,7 @@ class Tracker(ForkSafe):
         return True
 
     def _close_with_task(self, call: OpenCall) -> None:
-        """End a call that outlives its root with the task that makes it.
-
-        Nothing else that is left would end it, and a model call that is cancelled reports nothing.
-        """
+        """End a call that outlives its root with the task that makes it; nothing else would."""
         try:
             task = asyncio.current_task()
         except RuntimeError:
@@ -413,10 +410,7 @@ class Tracker(ForkSafe):
                 call.cut = isinstance(error, asyncio.CancelledError)
 
     def _make_room(self) -> None:
-        """End what started first: most likely LangChain never reported its end.
-
-        It does not for a model call that is cancelled, which nothing may enclose to tell us so.
-        """
+        """End what started first: most likely LangChain never reported its end."""
         while len(self._runs) > MAX_OPEN_RUNS:
             run_id, entry = self._runs.oldest()
             if isinstance(entry, OpenCall):

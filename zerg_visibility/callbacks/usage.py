@@ -24,7 +24,6 @@ _NOTHING: Mapping[str, Any] = {}
 TOKENS_MAX = 10**12
 """A count beyond it is a mistake of the server's, and would spoil every sum that it enters."""
 
-
 _TIERS = ("priority", "flex")
 """Of OpenAI's service, which have other prices."""
 

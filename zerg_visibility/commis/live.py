@@ -99,17 +99,14 @@ class LiveCommis(RunLog):
             segment.execution is execution for segment in list(self._segments)
         )
 
-    def configure(self, redact: Redact, capture: Collection[str]) -> None:
-        """Say how it is kept from now on: what is hidden, and what is stored beside metrics."""
+    def expect(self, segment: ActiveSegment, redact: Redact, capture: Collection[str]) -> None:
+        """Note that a segment is about to start, what it hides, and stores beside metrics."""
+        self._segments.append(segment)
         self.redact = redact
         self._captured = capture
         self.stores_starts = "starts" in capture
         self.stores_inputs = "tool_inputs" in capture
         self.stores_outputs = "tool_outputs" in capture and self._store.keeps_files
-
-    def expect(self, segment: ActiveSegment) -> None:
-        """Note that a segment is about to start, so that others know of it."""
-        self._segments.append(segment)
 
     def begin(self, segment: ActiveSegment, run: SegmentRun, *, is_first: bool) -> None:
         """Note that a segment starts; `is_first` if the commis was made for it."""

@@ -132,13 +132,12 @@ def _open(
         root, parent_span_id, outer = enclosing
     span_id = uuid4().hex[16:]
 
-    known = None
+    live = None
     if key.key is not None and key.may_continue:
         known = store.commis_of_key(key.key, on_disk=key.checkpointed)
-    live = None
-    if known is not None:
-        make = partial(LiveCommis, store, known, handler.diagnostics)
-        live = _live_commis.get((store.root, known), make)
+        if known is not None:
+            make = partial(LiveCommis, store, known, handler.diagnostics)
+            live = _live_commis.get((store.root, known), make)
     # Some servers give parallel tool calls one id. The first of them is found by it.
     is_beside = live is not None and live.runs_in(key.execution)
     is_first = live is None or is_beside
@@ -169,7 +168,6 @@ def _open(
         )
         live = LiveCommis(store, commis_id, handler.diagnostics, metadata)
         _live_commis.put((store.root, commis_id), live)
-    live.configure(redact, options.capture)
     seen = ActiveSegment(
         commis_id=live.commis_id,
         name=name,
@@ -181,7 +179,7 @@ def _open(
         owner=handler.tracker,
         execution=key.execution,
     )
-    live.expect(seen)
+    live.expect(seen, redact, options.capture)
     if is_first and key.key is not None and not is_beside:
         with handler.diagnostics.guard("write the key of a resumable commis"):
             store.remember_key(key.key, live.commis_id, on_disk=key.checkpointed)
