@@ -6,10 +6,8 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
-
 from zerg_visibility.callbacks.builder import RecordBuilder
-from zerg_visibility.callbacks.runs import NAME_MAX, RootRun
+from zerg_visibility.callbacks.runs import NAME_MAX, RootRun, status_of
 from zerg_visibility.clock import Clock
 from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.diagnostics import Diagnostics
@@ -18,7 +16,6 @@ from zerg_visibility.records.runs import ConciergeRunRecord
 from zerg_visibility.records.started import CallStarted
 from zerg_visibility.redaction import Redact
 from zerg_visibility.run_log import RunLog
-from zerg_visibility.status import CommisStatus
 from zerg_visibility.store import layout
 from zerg_visibility.store.liveness import this_process
 from zerg_visibility.words import one_line
@@ -78,7 +75,7 @@ class ConciergeFiles(ForkSafe):
         """
         if root.name is not None:
             duration_us = max(0, self._clock.monotonic_ns() - root.start_ns) // 1000
-            status = _status(root, error)
+            status = status_of(error, interrupted=root.interrupted)
             failure = error if status == "failed" else None
             root.outcome = ConciergeRunRecord(
                 name=self._name(root.name),
@@ -154,16 +151,3 @@ def _key(root: RootRun, checkpoint_id: str) -> str:
     """Name an interrupt: LangGraph tells of it and of its resume with one id of a checkpoint."""
     text = f"concierge\0{root.metadata.get('thread_id')}\0{checkpoint_id}"
     return sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
-
-
-def _status(root: RootRun, error: BaseException | None) -> CommisStatus:
-    if error is None:
-        return "interrupted" if root.interrupted else "success"
-    # Both leave a graph that is a node of another one, which this handler does not watch.
-    if isinstance(error, GraphInterrupt):
-        return "interrupted"
-    if isinstance(error, ParentCommand):
-        return "success"
-    if isinstance(error, GraphBubbleUp) or not isinstance(error, Exception):
-        return "cancelled"  # CancelledError, GeneratorExit, KeyboardInterrupt, a drained graph
-    return "failed"

@@ -10,6 +10,8 @@ from types import MappingProxyType
 from typing import Any, Literal, Protocol, TypeAlias
 from uuid import uuid4
 
+from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
+
 from zerg_visibility.callbacks.outside import OutsideTrace
 from zerg_visibility.callbacks.starts import NAMESPACE
 from zerg_visibility.callbacks.usage import Answer, SeenUsage
@@ -20,6 +22,7 @@ from zerg_visibility.records.codec import Record
 from zerg_visibility.records.runs import CommisRunRecord, ConciergeRunRecord
 from zerg_visibility.redaction import Redact
 from zerg_visibility.run_log import RunLog
+from zerg_visibility.status import CommisStatus
 from zerg_visibility.words import one_line
 
 NAME_MAX = 200
@@ -32,6 +35,19 @@ FAILURES_MAX = 100
 """Errors of commis that are known again where they pass through; as many may fail side by side."""
 
 _LOW_64 = 2**64 - 1
+
+
+def status_of(error: BaseException | None, *, interrupted: bool) -> CommisStatus:
+    """Say how a root run or a segment ended by what it raised, or whether it stopped without."""
+    if error is None:
+        return "interrupted" if interrupted else "success"
+    if isinstance(error, GraphInterrupt):
+        return "interrupted"
+    if isinstance(error, ParentCommand):
+        return "success"
+    if isinstance(error, GraphBubbleUp) or not isinstance(error, Exception):
+        return "cancelled"  # CancelledError, GeneratorExit, KeyboardInterrupt, a drained graph
+    return "failed"
 
 
 class Failures:

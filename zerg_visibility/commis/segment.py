@@ -12,17 +12,11 @@ from functools import partial
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.errors import (
-    GraphBubbleUp,
-    GraphDrained,
-    GraphInterrupt,
-    NodeTimeoutError,
-    ParentCommand,
-)
+from langgraph.errors import GraphInterrupt, NodeTimeoutError, ParentCommand
 
 from zerg_visibility.callbacks.context import InsideCommis
 from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
-from zerg_visibility.callbacks.runs import FAILURES_MAX, ActiveSegment
+from zerg_visibility.callbacks.runs import FAILURES_MAX, ActiveSegment, status_of
 from zerg_visibility.clock import format_us
 from zerg_visibility.commis.live import LiveCommis
 from zerg_visibility.commis.texts import plain_json, result_text, thread_text
@@ -157,22 +151,11 @@ class Segment:
         seen.let_go()
 
     def _status(self, error: BaseException | None, has_own_limit: bool) -> CommisStatus:
-        if error is None:
-            return "interrupted" if self._seen.interrupted else "success"
-        if isinstance(error, ParentCommand):
-            return "success"
-        if isinstance(error, GraphDrained):
-            return "cancelled"
-        if isinstance(error, GraphBubbleUp):
-            return "interrupted"
-        if not isinstance(error, Exception):
-            return "cancelled"  # CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit
-        if isinstance(error, NodeTimeoutError):
-            return "timeout"
-        if isinstance(error, TimeoutError) and has_own_limit:
-            # A tool may raise TimeoutError too; that one passed through a run inside.
-            return "failed" if self._seen.inner_error is error else "timeout"
-        return "failed"
+        status = status_of(error, interrupted=self._seen.interrupted)
+        # A tool may raise TimeoutError too; that one passed through a run inside.
+        is_own = isinstance(error, TimeoutError) and error is not self._seen.inner_error
+        is_late = isinstance(error, NodeTimeoutError) or (is_own and has_own_limit)
+        return "timeout" if is_late else status
 
     def _error_text(self, error: BaseException) -> str:
         """Say why it failed; a commis inside of it may have had more to hide than this one."""
