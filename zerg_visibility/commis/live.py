@@ -184,6 +184,11 @@ class LiveCommis(RunLog):
             if outer is not None and outer.is_idle:
                 outer.save_late()
 
+    def note_late(self, _: Record) -> None:
+        """Tell of a call that came after the end: of a tool that nobody could stop in time."""
+        with self._diagnostics.guard("add up a late call"):
+            self.save_late()
+
     def note_child(self, commis_id: str, metadata: CommisMetadata) -> None:
         """Take in the latest sums of a commis that this one has started; it counts once."""
         below = DescendantTotals.of(metadata)
@@ -283,9 +288,9 @@ class LiveCommis(RunLog):
             self.replay(records)
             self.dropped += written.dropped_records - self._written_dropped
             self._written_dropped = written.dropped_records
-            self._worked_us = 1000 * (written.duration_ms or 0)
-            if written.status in UNENDED:
-                self._worked_us += _unfinished_us(written, records)
+            # Of a segment whose process died, until its last finished call.
+            until_us = max((record.end_us for record in records), default=None)
+            self._worked_us = 1000 * (written.worked_ms(until_us) or 0)
             children = (r.commis_id for r in records if isinstance(r, CommisRunRecord))
             for commis_id in dict.fromkeys(children):
                 self._read_child(commis_id)
@@ -302,10 +307,3 @@ class LiveCommis(RunLog):
         except (MetadataUnreadableError, OSError, ValueError):
             metadata = CommisMetadata(commis_id=commis_id)  # deleted, or in another store
         self._children[commis_id] = DescendantTotals.of(metadata)
-
-
-def _unfinished_us(metadata: CommisMetadata, records: tuple[Record, ...]) -> int:
-    """Estimate how long a segment worked whose process died: until its last finished call."""
-    since_us = metadata.segment_started_us
-    ends = [record.end_us for record in records]
-    return 0 if since_us is None or not ends else max(0, max(ends) - since_us)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -20,8 +19,6 @@ from zerg_visibility.callbacks.runs import FAILURES_MAX, ActiveSegment, status_o
 from zerg_visibility.clock import format_us
 from zerg_visibility.commis.live import LiveCommis
 from zerg_visibility.commis.texts import plain_json, result_text, thread_text
-from zerg_visibility.diagnostics import Diagnostics
-from zerg_visibility.records.codec import Record
 from zerg_visibility.records.runs import CommisRunRecord
 from zerg_visibility.records.started import CallStarted
 from zerg_visibility.status import CommisStatus
@@ -130,8 +127,7 @@ class Segment:
         )
         reason = "timeout" if status == "timeout" else "cancelled"
         seen.ended = True
-        # Without the segment itself, which holds all that its graph was given.
-        seen.on_late_record = partial(_save_late, live, self._handler.diagnostics)
+        seen.on_late_record = live.note_late
         with self._guard("close a commis's calls"):
             self._handler.tracker.end_commis(seen, reason, record)
         # What it leaves comes before its status: who reads "success" finds a result.
@@ -193,9 +189,3 @@ class Segment:
             self._handler.diagnostics.note(doing, failure, withheld=withheld)
             text = result_text(state, self._given) if give is not None else str(state)
         return redact(str(text))
-
-
-def _save_late(live: LiveCommis, diagnostics: Diagnostics, _: Record) -> None:
-    """Tell of a call that came after the end: of a tool that nobody could stop in time."""
-    with diagnostics.guard("add up a late call"):
-        live.save_late()
