@@ -68,11 +68,7 @@ class ConciergeFiles(ForkSafe):
         return run_log
 
     def end(self, root: RootRun, error: BaseException | None) -> None:
-        """Write how a root run ended, as the last line but for calls that outlive it.
-
-        If it has no files yet, that is written once it has: what outlives a run may be all that it
-        does.
-        """
+        """Write how a root run ended, or once it has files: what outlives it may be all it does."""
         if root.name is not None:
             duration_us = max(0, self._clock.monotonic_ns() - root.start_ns) // 1000
             status = status_of(error, interrupted=root.interrupted)
@@ -96,10 +92,8 @@ class ConciergeFiles(ForkSafe):
         root.failures.clear()
 
     def note_interrupt(self, root: RootRun, checkpoint_id: str) -> None:
-        """Note where a root run stopped, for the one that resumes it; the first there is kept.
-
-        A run without files has nothing to go on from, and without a thread nothing can.
-        """
+        """Note where a root run stopped, for the one that resumes it; the first there is kept."""
+        # A run without files has nothing to go on from, and without a thread nothing can.
         if root.concierge_id and root.run_log is not None and "thread_id" in root.metadata:
             key = _key(root, checkpoint_id)
             if self._store.concierge_of_key(key) is None:

@@ -82,15 +82,8 @@ class Failures:
 class RootRun:
     """One root run: of a concierge, or of a commis that runs without one.
 
-    That of a commis on its own has no start, and no `run_id` until the first event.
-
-    Args:
-        run_id: LangChain's id.
-        start_us: Microseconds since 1970.
-        start_ns: The same moment on the monotonic clock.
-        metadata: Of the run, as LangChain hands it to callbacks.
-        outside: The trace that it is part of; None for one of its own.
-        labels: Redacted.
+    That of a commis on its own has no start, and no `run_id` until the first event. `start_ns` is
+    the moment of `start_us` on the monotonic clock; `labels` are redacted.
     """
 
     run_log: RunLog | None = None

@@ -30,9 +30,9 @@ class ResumeKey:
     Args:
         key: 32 hex digits; None for a graph on its own without a thread, a new commis each time.
         may_continue: Whether a commis known under this key goes on, rather than a new one begins.
-        thread_id: The LangGraph thread, if there is one.
+        thread_id: The LangGraph thread.
         checkpointed: Whether another process may resume it.
-        node: The node that runs the commis, if one does.
+        node: The node that runs the commis.
         execution: Stands for the one execution of a tool call or LangGraph task that it is part of.
     """
 

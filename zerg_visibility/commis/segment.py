@@ -31,13 +31,8 @@ from zerg_visibility.words import one_line
 class Segment:
     """Begins and ends a segment of a commis, and says how it went.
 
-    Args:
-        live: The commis, with its directory.
-        seen: The segment as the handler's hooks see it.
-        handler: The handler, which is in the config too.
-        config: The config to run it with.
-        given: The graph's input.
-        give_result: The user's own way to a result from the graph's output.
+    `seen` is the segment as the handler's hooks see it, `given` the graph's input, and
+    `give_result` the user's own way to a result from its output.
     """
 
     result: str | None = None
