@@ -62,6 +62,27 @@ def test_in_metadata_what_cannot_be_a_label_is_left_out_and_counted(given):
     assert diagnostics.failures == 1
 
 
+class Incomparable:
+    """As an array of a numerical library: whether it equals something has no single answer."""
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("the truth value is ambiguous")
+
+    __hash__ = None
+
+
+@pytest.mark.parametrize(
+    "odd", [Incomparable(), {"variant": Incomparable()}], ids=["alone", "by name"]
+)
+def test_labels_that_raise_cost_the_run_nothing_else(odd, store, memory_sink):
+    handler = VisibilityCallbackHandler(store, sinks=[memory_sink])
+    agent().invoke(ASK, {"callbacks": [handler], "metadata": {"zerg_labels": odd}})
+    assert [record.event for record in memory_sink.records] == ["llm_call", "concierge_run"]
+    assert handler.stats.dropped_records == 0
+    assert handler.stats.failures == 1
+    assert labels_of(store) == [None]
+
+
 def test_of_too_many_in_metadata_the_first_are_taken():
     diagnostics = Diagnostics(logging.getLogger("zerg_visibility.labels"))
     found = labels_of_run({"zerg_labels": TOO_MANY}, str, diagnostics)
