@@ -12,6 +12,7 @@ from zerg_visibility import (
     ConfigurationError,
     MemorySink,
     VisibilityCallbackHandler,
+    create_commis_node,
     visibility,
 )
 from zerg_visibility.diagnostics import Diagnostics
@@ -138,3 +139,18 @@ def test_labels_are_redacted(store):
     config = {"callbacks": [handler], "metadata": {"zerg_labels": {"secret": "a secret"}}}
     agent().invoke(ASK, config)
     assert labels_of(store) == [{"[redacted]": "a [redacted]", "of": "[redacted] 1"}]
+
+
+def test_what_comes_with_a_run_is_redacted_as_the_commis_in_it_wants_it(store):
+    def redact(text: str) -> str:
+        return text.replace("secret", "[redacted]")
+
+    node = create_commis_node(agent(), store=store, redact=redact)
+    config = {
+        "metadata": {"zerg_labels": {"of": "a secret"}},
+        "configurable": {"thread_id": "secret-7"},
+    }
+    node.invoke(ASK, config)
+    metadata = store.metadata(1)
+    assert metadata.labels == {"of": "a [redacted]"}
+    assert metadata.thread_id == "[redacted]-7"

@@ -15,7 +15,7 @@ from langgraph.config import get_config
 from zerg_visibility.callbacks.activation import active_handler
 from zerg_visibility.callbacks.context import current_commis
 from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
-from zerg_visibility.callbacks.runs import ActiveSegment, RunId
+from zerg_visibility.callbacks.runs import NAME_MAX, ActiveSegment, RunId
 from zerg_visibility.clock import format_for_name, format_us
 from zerg_visibility.commis.live import LiveCommis
 from zerg_visibility.commis.options import CommisOptions
@@ -125,12 +125,13 @@ def _open(
     is_beside = live is not None and live.runs_in(key.execution)
     is_first = live is None or is_beside
     if live is None or is_beside:
-        own_labels = options.labels or {}
+        labels = merged_labels(options.labels or {}, root.labels)
         try:
             task = redact(str((options.task or task_text)(given)))
         except Exception as error:
             note("make a task text of a commis's input", error)
             task = ""
+        thread_id = key.thread_id
         start_us = handler.clock.wall_us()
         commis_id, job_id = _make_directory(store, task or name, start_us, handler)
         moment = format_us(start_us)
@@ -146,8 +147,8 @@ def _open(
             concierge_id=root.concierge_id,
             trace_id=root.trace_id,
             span_id=span_id,
-            thread_id=key.thread_id,
-            labels=merged_labels(redacted_labels(own_labels, redact), root.labels) or None,
+            thread_id=None if thread_id is None else one_line(redact(thread_id), NAME_MAX),
+            labels=redacted_labels(labels, redact) or None,
         )
         live = LiveCommis(store, commis_id, handler.diagnostics, metadata)
         _live_commis.put((store.root, commis_id), live)
