@@ -82,7 +82,7 @@ def identify(
 
 def _on_its_own(config: RunnableConfig | None, given: Any, whose: tuple[str, ...]) -> ResumeKey:
     """Identify a commis that nothing encloses: it goes on only if it is resumed on its thread."""
-    thread_id = (config or {}).get("configurable", {}).get("thread_id")
+    thread_id = ((config or {}).get("configurable") or {}).get("thread_id")
     return ResumeKey(
         key=None if thread_id is None else _hash(str(thread_id), "", "", "", *whose, ""),
         may_continue=given is None or isinstance(given, Command),
