@@ -138,7 +138,6 @@ class StoreDirectory:
         """Make the directory of a commis that has an id already, and give it a job id.
 
         Raises:
-            FileExistsError: There is a commis of this id.
             OSError: The directory or the job file cannot be written.
         """
         self._folders.make_as(commis_id)

@@ -59,14 +59,12 @@ class CommisFolders(ForkSafe):
                 return f"{wanted}-{number}"
 
     def make_as(self, commis_id: str) -> None:
-        """Make the directory of a commis that has its id already.
+        """Make the directory of a commis that has its id already, if it is not there.
 
         Raises:
-            FileExistsError: There is a commis of this id.
             OSError: It cannot be made.
         """
-        make_folder(self._root / layout.COMMIS, self._modes)
-        posix.mkdir(layout.commis_place(self._root, commis_id), self._modes.folder)
+        make_folder(layout.commis_place(self._root, commis_id), self._modes)
 
     def _try(self, path: str) -> bool:
         try:
