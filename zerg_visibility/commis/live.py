@@ -180,8 +180,11 @@ class LiveCommis(RunLog):
         try:
             self.save_late()
         finally:
-            if self.is_idle:
-                self._latest = None  # nobody asks any more, and it refers to us
+            with self._lock:  # else the next one may have begun in between
+                is_over = self.is_idle
+                if is_over:
+                    self._latest = None  # nobody asks any more, and it refers to us
+            if is_over:
                 self.close()
 
     def save_late(self) -> None:
