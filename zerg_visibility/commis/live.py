@@ -19,6 +19,7 @@ from zerg_visibility.store import layout
 from zerg_visibility.store.files import FileVersion
 from zerg_visibility.store.liveness import this_process
 from zerg_visibility.store.metadata import CommisMetadata, CommisTotals, DescendantTotals
+from zerg_visibility.store.reading import read_or_say, read_starts
 from zerg_visibility.store.runs import SegmentRun, kept
 
 RETRY_AFTER_S = 1.0
@@ -311,7 +312,11 @@ class LiveCommis(RunLog):
             self._worked_us = 1000 * (written.duration_ms or 0)
             if written.status in UNENDED:
                 self._worked_us += _unfinished_us(written, records)
-            children = (r.commis_id for r in records if isinstance(r, CommisRunRecord))
+            # One that was killed has no record, and may never go on.
+            starts = read_or_say(read_starts, self._store.folder(self.commis_id) / layout.STARTED)
+            children = (
+                one.commis_id for one in (*records, *starts) if one.event == CommisRunRecord.event
+            )
             for commis_id in dict.fromkeys(children):
                 self._read_child(commis_id)
         return problem
