@@ -38,6 +38,10 @@ _handlers: Shared[VisibilityCallbackHandler] = Shared()
 """The handlers of commis that run where none is given, by store."""
 
 
+_without_handler = Diagnostics()
+"""For what no handler can count."""
+
+
 def shared_handler(store: CommisStore | None) -> VisibilityCallbackHandler:
     """Give the handler of all nodes of a store, of the default one if none is given."""
     store = store or CommisStore()
@@ -67,7 +71,7 @@ def open_segment(
     try:
         handler = found or fallback()
     except Exception as error:  # the default store cannot be named any more
-        Diagnostics().note("find a handler for a commis", error, dropped=1)
+        _without_handler.note("find a handler for a commis", error, dropped=1)
         return None
     try:
         if not is_ours:
