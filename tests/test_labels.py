@@ -12,6 +12,7 @@ from zerg_visibility import (
     ConfigurationError,
     MemorySink,
     VisibilityCallbackHandler,
+    create_commis_node,
     visibility,
 )
 from zerg_visibility.diagnostics import Diagnostics
@@ -60,6 +61,27 @@ def test_in_metadata_what_cannot_be_a_label_is_left_out_and_counted(given):
     found = labels_of_run({"zerg_labels": mixed}, str, diagnostics)
     assert found == ({"good": "one"} if isinstance(given, dict) else {})
     assert diagnostics.failures == 1
+
+
+class Incomparable:
+    """As an array of a numerical library: whether it equals something has no single answer."""
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("the truth value is ambiguous")
+
+    __hash__ = None
+
+
+@pytest.mark.parametrize(
+    "odd", [Incomparable(), {"variant": Incomparable()}], ids=["alone", "by name"]
+)
+def test_labels_that_raise_cost_the_run_nothing_else(odd, store, memory_sink):
+    handler = VisibilityCallbackHandler(store, sinks=[memory_sink])
+    agent().invoke(ASK, {"callbacks": [handler], "metadata": {"zerg_labels": odd}})
+    assert [record.event for record in memory_sink.records] == ["llm_call", "concierge_run"]
+    assert handler.stats.dropped_records == 0
+    assert handler.stats.failures == 1
+    assert labels_of(store) == [None]
 
 
 def test_of_too_many_in_metadata_the_first_are_taken():
@@ -117,3 +139,18 @@ def test_labels_are_redacted(store):
     config = {"callbacks": [handler], "metadata": {"zerg_labels": {"secret": "a secret"}}}
     agent().invoke(ASK, config)
     assert labels_of(store) == [{"[redacted]": "a [redacted]", "of": "[redacted] 1"}]
+
+
+def test_what_comes_with_a_run_is_redacted_as_the_commis_in_it_wants_it(store):
+    def redact(text: str) -> str:
+        return text.replace("secret", "[redacted]")
+
+    node = create_commis_node(agent(), store=store, redact=redact)
+    config = {
+        "metadata": {"zerg_labels": {"of": "a secret"}},
+        "configurable": {"thread_id": "secret-7"},
+    }
+    node.invoke(ASK, config)
+    metadata = store.metadata(1)
+    assert metadata.labels == {"of": "a [redacted]"}
+    assert metadata.thread_id == "[redacted]-7"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from zerg_visibility import create_commis_node, redact_secrets
 from zerg_visibility.callbacks.tool_args import ARGS_MAX, args_text
 
 KEY = "sk-" + "a1B2" * 12
+ODD = 'pass"word\\1'
 PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----"
 
 
@@ -100,3 +102,25 @@ def test_arguments_of_any_kind_have_a_text():
     text, _ = args_text(loop, str(loop), lambda text: text.replace("web", "***"), wanted=True)
     assert '"host":"***-1"' in text
     assert args_text(None, "a text", str, wanted=True) == ('"a text"', 8)
+
+
+@dataclasses.dataclass
+class Login:
+    password: str
+
+
+@pytest.mark.parametrize(
+    "options", [Login(ODD), {"logins": [Login(ODD)]}, {ODD}, {"names": {ODD: 1}}], ids=repr
+)
+def test_a_secret_that_json_escapes_is_redacted_wherever_it_stands(options):
+    inputs = {"options": options}
+    text, _ = args_text(inputs, repr(inputs), lambda text: text.replace(ODD, "***"), wanted=True)
+    assert "***" in text
+    assert "pass" not in text.replace("password", "")
+
+
+def test_no_more_of_a_large_table_is_looked_at_than_can_be_shown():
+    looked_at = []
+    inputs = {"table": [["x"] * 1000 for _ in range(1000)]}
+    args_text(inputs, repr(inputs), lambda text: looked_at.append(text) or text, wanted=True)
+    assert len(looked_at) < 10_000

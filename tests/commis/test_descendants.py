@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import threading
 from pathlib import Path
@@ -181,3 +182,32 @@ def test_one_that_was_deleted_meanwhile_is_still_counted_as_a_job(tmp_path):
     outer = store.metadata(1)
     assert outer.descendants is not None
     assert (outer.descendants.jobs, outer.descendants.llm_calls) == (2, 2)
+
+
+def killed(folder: Path, *, goes_on: bool) -> None:
+    """Run a commis whose process is killed in another one, which is left out when it goes on."""
+    store = CommisStore(folder / "data")
+    handler = VisibilityCallbackHandler(store, raise_error=True)
+    inner = create_commis_node(chain(calculator(), lambda _: os._exit(0)), store=store)
+    connection = sqlite3.connect(folder / "checkpoints.sqlite", check_same_thread=False)
+    outer = create_commis_node(chain(inner), store=store)
+    graph = chain(outer, checkpointer=SqliteSaver(connection))
+    config: Any = {"callbacks": [handler], "configurable": {"thread_id": "t"}}
+    if goes_on:
+        [waiting] = graph.get_state(config, subgraphs=True).tasks
+        graph.update_state(waiting.state.config, ASK, as_node="node0")
+    graph.invoke(None if goes_on else ASK, config, durability="sync")
+
+
+def test_one_that_was_killed_and_does_not_go_on_counts_with_what_it_spent(tmp_path):
+    code = """
+        import sys
+        from pathlib import Path
+        from tests.commis.test_descendants import killed
+        killed(Path(sys.argv[1]), goes_on=sys.argv[2] == "go")
+    """
+    for step in ("begin", "go"):
+        python(code, tmp_path, step)
+    outer, inner = jobs(CommisStore(tmp_path / "data"))
+    assert (outer.status, inner.status) == ("success", "lost")
+    assert outer.descendants == times(1)

@@ -106,5 +106,6 @@ def test_a_root_that_names_nothing_is_said_at_once_and_later_costs_only_records(
     monkeypatch.setenv("ZERG_VISIBILITY_ROOT", "~nobody-of-this-name/data")
     with pytest.raises(ConfigurationError, match="home"):
         create_commis_node(calculator())
-    assert node.invoke(ASK)["messages"][-1].text == "The result is 42."
-    assert "could not find a handler for a commis" in caplog.text
+    for _ in range(3):
+        assert node.invoke(ASK)["messages"][-1].text == "The result is 42."
+    assert caplog.text.count("could not find a handler for a commis") == 1

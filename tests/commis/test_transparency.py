@@ -430,3 +430,12 @@ def test_chunks_come_when_they_are_made(is_async, store):
         for chunk in graph.stream(ASK, **options):
             see(chunk)
     assert chunks == ["first", "second"]
+
+
+@pytest.mark.parametrize("part", ["configurable", "metadata", "callbacks", "tags"])
+def test_a_config_may_hold_none_where_langgraph_takes_it(part, store):
+    node = create_commis_node(
+        agent(ScriptedModel(script=["42"])), store=store, output=lambda state, _: state
+    )
+    assert node.invoke(ASK, {part: None})["messages"][-1].text == "42"
+    assert [one.status for one in store.recent()] == ["success"]

@@ -142,6 +142,34 @@ class TestUnwritableRoot:
         assert list(root.iterdir()) == []
 
 
+class TestNoJobAtFirst:
+    def test_the_commis_is_stored_once_it_can_be_given_a_number(self, store, let_pass):
+        jobs = store.root / "jobs"
+        store.root.mkdir()
+        jobs.write_text("in the way")
+
+        @tool
+        def wait() -> str:
+            """Wait until it is tried again."""
+            let_pass(2)
+            return "in vain"
+
+        @tool
+        def repair() -> str:
+            """Let jobs have numbers."""
+            jobs.unlink()
+            let_pass(2)
+            return "repaired"
+
+        handler = VisibilityCallbackHandler(store)
+        agent = commis_agent(asks("wait"), asks("repair"), says("42"), tools=[wait, repair])
+        run(create_commis_node(agent, store=store), "Repair", handler)
+        metadata = store.metadata(1)
+        assert (metadata.status, metadata.totals.tool_calls) == ("success", 2)
+        assert handler.stats.dropped_records == metadata.dropped_records == 3
+        assert store.result(1) == "42"
+
+
 class TestRootDeletedMeanwhile:
     def test_the_graph_goes_on_and_later_records_find_a_place(self, store, handler, let_pass):
         @tool

@@ -25,6 +25,7 @@ from langchain_core.outputs import LLMResult
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import MessagesState, StateGraph
+from langgraph.types import Command, interrupt
 
 import zerg_visibility
 from tests.races.stories import HELLO, late, one, prompt, said
@@ -494,3 +495,50 @@ async def test_a_directory_that_two_threads_wait_for_is_made_once(tmp_path, let_
     await create_commis_node(one(work), store=store).ainvoke(HELLO, {"callbacks": [handler]})
     assert len(store.made) == 1
     assert handler.stats.failures == 1  # that of `create`
+
+
+def test_a_commis_goes_on_in_another_thread_while_its_segment_ends(tmp_path):
+    @tool
+    def look() -> str:
+        """Look."""
+        return "seen"
+
+    def happens(number: int) -> bool:
+        handler = VisibilityCallbackHandler(store := CommisStore(tmp_path / str(number)))
+        has_begun, may_end = threading.Event(), threading.Event()
+
+        def work(_: Any) -> Any:
+            look.invoke({})
+            interrupt("go on?")
+            has_begun.set()
+            may_end.wait(20)
+            return said("done")
+
+        builder = StateGraph(MessagesState).add_node("work", work).set_entry_point("work")
+        node = create_commis_node(builder.compile(checkpointer=InMemorySaver()), store=store)
+        config = {"callbacks": [handler], "configurable": {"thread_id": "t"}}
+        stream = node.stream(HELLO, config)
+        next(stream)
+        other = threading.Thread(
+            target=node.invoke, args=(Command(resume="yes"), config), daemon=True
+        )
+
+        def go_on() -> None:
+            other.start()
+            has_begun.wait(LET_IT_COME_FAR_S)
+
+        ending = InBetween(number, lambda: list(stream), go_on)
+        ending.start()
+        end(ending)
+        if not ending.came:
+            go_on()
+        may_end.set()
+        end(other)
+        found = store.metadata(1)
+        assert (found.status, found.segments, found.totals.tool_calls) == ("success", 2, 2)
+        assert [run.status for run in found.runs] == ["interrupted", "success"]
+        assert store.result(1) == "done"
+        assert (handler.open_runs, handler.stats.failures) == (0, 0)
+        return ending.came
+
+    for_each_line(happens)

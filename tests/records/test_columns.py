@@ -11,7 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from zerg_visibility import CommisRunRecord, CommisTotals, LLMCallRecord, ToolCallRecord
+from zerg_visibility import (
+    CommisMetadata,
+    CommisRunRecord,
+    CommisTotals,
+    LLMCallRecord,
+    ToolCallRecord,
+)
 from zerg_visibility.records.codec import json_line
 from zerg_visibility.records.columns import Column, columns, totals
 from zerg_visibility.records.runs import ConciergeRunRecord
@@ -31,6 +37,10 @@ def full(cls):
         if field.name not in {"start_us", "end_us"}
     }
     return cls(start_us=1_000_000, end_us=3_000_000, **values)
+
+
+def metadata():
+    return CommisMetadata(commis_id="c", labels={"variant": "b"})
 
 
 @pytest.mark.parametrize("cls", RECORDS)
@@ -86,3 +96,10 @@ def test_a_record_cannot_be_changed_and_takes_only_what_it_knows():
     assert record == LLMCallRecord(start_us=0, end_us=1000, model="m", node=None)
     assert hash(record) == hash(pickle.loads(pickle.dumps(record)))
     assert copy.deepcopy(record) == record
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: full(ConciergeRunRecord), metadata], ids=["run", "commis"]
+)
+def test_what_has_labels_can_be_put_into_a_set(make):
+    assert len({make(), make()}) == 1

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from collections.abc import Iterator
 from typing import Any
 
+from zerg_visibility.jsonable import plain
 from zerg_visibility.records.codec import json_line
 from zerg_visibility.redaction import Redact
 
@@ -13,9 +14,9 @@ ARGS_MAX = 2_000
 
 WHOLE_MAX = 100_000
 """Characters of arguments that are written as JSON as they are. Of what is larger, or has to be
-redacted, so much is looked at: of one text, so many items of one list or object, so deep."""
+redacted, so much is looked at: of one text, so many items of lists and objects, so deep."""
 
-TEXT_MAX, ITEMS_MAX, DEPTH_MAX = 20_000, 1_000, 20
+TEXT_MAX, ITEMS_MAX, DEPTH_MAX = 20_000, 5_000, 20
 
 
 def args_text(inputs: Any, input_str: str, redact: Redact, *, wanted: bool) -> tuple[str, int]:
@@ -37,21 +38,31 @@ def args_text(inputs: Any, input_str: str, redact: Redact, *, wanted: bool) -> t
     elif is_small and redact is str:
         text = line.decode()
     else:
-        text = redact(json_line(_bounded(value, redact, DEPTH_MAX))[:-1].decode()[:TEXT_MAX])
+        text = redact(json_line(_bounded(value, redact))[:-1].decode()[:TEXT_MAX])
     if len(text) > ARGS_MAX:
         text = text[: ARGS_MAX - 1] + "…"
     return text, len(line) or len(input_str)
 
 
-def _bounded(value: Any, redact: Redact, depth: int) -> Any:
+def _bounded(
+    value: Any, redact: Redact, depth: int = DEPTH_MAX, left: Iterator[int] | None = None
+) -> Any:
     """Copy what is to be written, as far as it is looked at, with its texts redacted."""
     if isinstance(value, str):
         return redact(value[:TEXT_MAX])
+    if value is None or isinstance(value, int | float):
+        return value
     if depth == 0:
         return "..."
+    left = left or iter(range(ITEMS_MAX))
     if isinstance(value, dict):
-        items = islice(value.items(), ITEMS_MAX)
-        return {str(name)[:TEXT_MAX]: _bounded(item, redact, depth - 1) for name, item in items}
+        return {
+            redact(str(name)[:TEXT_MAX]): _bounded(item, redact, depth - 1, left)
+            for (name, item), _ in zip(value.items(), left, strict=False)
+        }
     if isinstance(value, list | tuple):
-        return [_bounded(item, redact, depth - 1) for item in islice(value, ITEMS_MAX)]
-    return value
+        return [
+            _bounded(item, redact, depth - 1, left) for item, _ in zip(value, left, strict=False)
+        ]
+    # An object, whose texts are to be redacted as they stand, before JSON escapes them.
+    return _bounded(plain(value), redact, depth - 1, left)

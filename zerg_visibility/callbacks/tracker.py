@@ -16,7 +16,7 @@ from zerg_visibility.callbacks.content import has_content
 from zerg_visibility.callbacks.context import ambient_run_id, current_commis
 from zerg_visibility.callbacks.in_flight import OpenCallInfo, in_flight
 from zerg_visibility.callbacks.open_runs import OpenRuns
-from zerg_visibility.callbacks.outside import outside_trace
+from zerg_visibility.callbacks.outside import OutsideTrace, outside_trace
 from zerg_visibility.callbacks.runs import ActiveSegment, OpenCall, OpenRun, RootRun, RunId
 from zerg_visibility.callbacks.starts import NAMESPACE, namespace, node_attempt, retry_attempt
 from zerg_visibility.callbacks.usage import Answer, see_usage, with_usage
@@ -297,12 +297,12 @@ class Tracker(ForkSafe):
         start_ns: int = 0,
     ) -> RootRun:
         """Make a root run; with nothing but its config's metadata, that of a commis on its own."""
-        try:
+        outside: OutsideTrace | None = None
+        own: Labels = {}
+        with self._diagnostics.guard("tell which trace a run is part of"):
             outside = outside_trace(metadata)
-        except Exception as error:
-            self._diagnostics.note("tell which trace a run is part of", error)
-            outside = None
-        own = labels_of_run(metadata, self._redact, self._diagnostics)
+        with self._diagnostics.guard("tell which labels a run has"):
+            own = labels_of_run(metadata, self._redact, self._diagnostics)
         labels = merged_labels(own, self._labels)
         return RootRun(run_id, start_us, start_ns, metadata, outside, labels)
 

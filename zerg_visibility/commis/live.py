@@ -19,6 +19,7 @@ from zerg_visibility.store import layout
 from zerg_visibility.store.files import FileVersion
 from zerg_visibility.store.liveness import this_process
 from zerg_visibility.store.metadata import CommisMetadata, CommisTotals, DescendantTotals
+from zerg_visibility.store.reading import read_or_say, read_starts
 from zerg_visibility.store.runs import SegmentRun, kept
 
 RETRY_AFTER_S = 1.0
@@ -168,8 +169,11 @@ class LiveCommis(RunLog):
         try:
             self.save_late()
         finally:
-            if self.is_idle:
-                self._latest = None  # nobody asks any more, and it refers to us
+            with self._lock:  # else the next one may have begun in between
+                is_over = self.is_idle
+                if is_over:
+                    self._latest = None  # nobody asks any more, and it refers to us
+            if is_over:
                 self.close()
 
     def save_late(self) -> None:
@@ -291,7 +295,11 @@ class LiveCommis(RunLog):
             # Of a segment whose process died, until its last finished call.
             until_us = max((record.end_us for record in records), default=None)
             self._worked_us = 1000 * (written.worked_ms(until_us) or 0)
-            children = (r.commis_id for r in records if isinstance(r, CommisRunRecord))
+            # One that was killed has no record, and may never go on.
+            starts = read_or_say(read_starts, self._store.folder(self.commis_id) / layout.STARTED)
+            children = (
+                one.commis_id for one in (*records, *starts) if one.event == CommisRunRecord.event
+            )
             for commis_id in dict.fromkeys(children):
                 self._read_child(commis_id)
         return problem

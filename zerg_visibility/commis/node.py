@@ -227,7 +227,7 @@ class WatchedGraph(_Graph):
         stream_mode = kwargs.get("stream_mode")
         if stream_mode is None:
             # As LangGraph decides it: a graph that runs as a node streams its state.
-            nested = "__pregel_task_id" in (config or {}).get("configurable", {})
+            nested = "__pregel_task_id" in ((config or {}).get("configurable") or {})
             stream_mode = STATE_MODE if nested else self.stream_mode
         return StateChunk(
             self.commis_options.output,

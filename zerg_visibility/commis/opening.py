@@ -16,7 +16,7 @@ from langgraph.config import get_config
 from zerg_visibility.callbacks.activation import active_handler
 from zerg_visibility.callbacks.context import current_commis
 from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
-from zerg_visibility.callbacks.runs import ActiveSegment, RunId
+from zerg_visibility.callbacks.runs import NAME_MAX, ActiveSegment, RunId
 from zerg_visibility.clock import format_for_name, format_us
 from zerg_visibility.commis.live import LiveCommis
 from zerg_visibility.commis.options import CommisOptions
@@ -63,6 +63,10 @@ _handlers: Shared[VisibilityCallbackHandler] = Shared()
 """Of commis that run where none is given, by store."""
 
 
+_without_handler = Diagnostics()
+"""For what no handler can count."""
+
+
 def shared_handler(store: CommisStore | None) -> VisibilityCallbackHandler:
     """Give the handler of all nodes of a store, of the default one if none is given."""
     store = store or CommisStore()
@@ -86,7 +90,7 @@ def open_segment(
     try:
         handler = found or fallback()
     except Exception as error:  # the default store cannot be named any more
-        Diagnostics().note("find a handler for a commis", error, dropped=1)
+        _without_handler.note("find a handler for a commis", error, dropped=1)
         return None
     try:
         if not is_ours:
@@ -142,12 +146,13 @@ def _open(
     is_beside = live is not None and live.runs_in(key.execution)
     is_first = live is None or is_beside
     if live is None or is_beside:
+        labels = merged_labels(options.labels or {}, root.labels)
         try:
             task = redact(str((options.task or task_text)(given)))
         except Exception as error:
             note("make a task text of a commis's input", error)
             task = ""
-        own_labels = redacted_labels(options.labels or {}, redact)
+        thread_id = key.thread_id
         start_us = handler.clock.wall_us()
         commis_id, job_id = _make_directory(store, task or name, start_us, handler)
         moment = format_us(start_us)
@@ -163,8 +168,8 @@ def _open(
             concierge_id=root.concierge_id,
             trace_id=root.trace_id,
             span_id=span_id,
-            thread_id=key.thread_id,
-            labels=merged_labels(own_labels, root.labels) or None,
+            thread_id=None if thread_id is None else one_line(redact(thread_id), NAME_MAX),
+            labels=redacted_labels(labels, redact) or None,
         )
         live = LiveCommis(store, commis_id, handler.diagnostics, metadata)
         _live_commis.put((store.root, commis_id), live)

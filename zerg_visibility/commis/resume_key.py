@@ -64,7 +64,7 @@ def identify(
         info = None
     if info is None:
         # Nothing encloses it: it goes on only if it is resumed on its thread.
-        on = (config or {}).get("configurable", {}).get("thread_id")
+        on = ((config or {}).get("configurable") or {}).get("thread_id")
         return ResumeKey(
             key=None if on is None else _hash(str(on), "", "", "", *whose, ""),
             may_continue=given is None or isinstance(given, Command),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import field
 from typing import ClassVar
 
 from zerg_visibility.records.base import TimedRecord
@@ -76,4 +77,4 @@ class ConciergeRunRecord(TimedRecord):
     span_id: str | None = None
     parent_span_id: str | None = None
     continues: str | None = None
-    labels: Mapping[str, str] | None = None
+    labels: Mapping[str, str] | None = field(default=None, hash=False)

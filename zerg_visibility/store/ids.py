@@ -73,9 +73,8 @@ class StoreIds(ForkSafe):
         return True
 
     def make_commis_as(self, commis_id: str) -> None:
-        """Make the directory of a commis that has its id already, or raise FileExistsError."""
-        make_folder(self._root / layout.COMMIS, self._modes)
-        posix.mkdir(layout.commis_place(self._root, commis_id), self._modes.folder)
+        """Make the directory of a commis that has its id already, if it is not there."""
+        make_folder(layout.commis_place(self._root, commis_id), self._modes)
 
     # -- jobs/, in which the file of each job holds its commis id --------------------------------
 

@@ -228,7 +228,7 @@ class CommisMetadata:
     pid_started: str | None = None
     host: str | None = None
     runs: tuple[SegmentRun, ...] = ()
-    labels: Mapping[str, str] | None = None
+    labels: Mapping[str, str] | None = field(default=None, hash=False)
     totals: CommisTotals = field(default_factory=CommisTotals)
     descendants: DescendantTotals | None = None
     dropped_records: int = 0
