@@ -214,6 +214,9 @@ class RunFiles(ABC):
     @cached_property
     def children(self) -> tuple[Child, ...]:
         """The commis that it started, each once, by their first start."""
+        return self._children()
+
+    def _children(self) -> tuple[Child, ...]:
         runs: list[tuple[str, CommisRunRecord | CallStarted]] = [
             (record.status, record)
             for record in self.records

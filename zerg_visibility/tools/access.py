@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from typing import BinaryIO, Literal
@@ -14,8 +15,11 @@ from langchain_core.tools import ToolException
 from zerg_visibility import words
 from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.errors import CommisNotFoundError, FileNotInCommisError
-from zerg_visibility.read.commis import Commis
+from zerg_visibility.read.commis import Commis, metadata_or_stub
+from zerg_visibility.read.run import Child
+from zerg_visibility.records.codec import json_line
 from zerg_visibility.status import CommisStatus
+from zerg_visibility.store.layout import METADATA
 from zerg_visibility.store.metadata import CommisMetadata
 
 ECHO_MAX = 80
@@ -34,6 +38,30 @@ FILES_NAMED = 20
 _IN_WORDS = re.compile(r" {0,9}(?:(?:commis )?job )?#?([1-9][0-9]{0,17}) {0,9}\Z", re.IGNORECASE)
 
 
+class OwnedCommis(Commis):
+    """A commis without what it would tell its owner of another owner's: above it, or below."""
+
+    sees: Callable[[str], bool]
+
+    @cached_property
+    def children(self) -> tuple[Child, ...]:
+        """Those of the owner; what the others were called and how they stand is theirs."""
+        return tuple(child for child in self._children() if self.sees(child.commis_id))
+
+    @cached_property
+    def metadata(self) -> CommisMetadata:
+        """Without a parent that is another's, and without sums that hold another's."""
+        return self.without_others(super().metadata)
+
+    def without_others(self, known: CommisMetadata) -> CommisMetadata:
+        """Leave out of its metadata what is about another owner's commis."""
+        if known.parent_commis_id is not None and not self.sees(known.parent_commis_id):
+            known = replace(known, parent_commis_id=None)
+        if known.descendants is not None and len(self.children) < len(self._children()):
+            known = replace(known, descendants=None)
+        return known
+
+
 @dataclass(frozen=True)
 class ConciergeView:
     """A store as the concierge of one owner sees it.
@@ -50,7 +78,7 @@ class ConciergeView:
     max_bytes: int
     detail: Literal["summary", "full"]
 
-    def find(self, job: int | str) -> Commis:
+    def find(self, job: int | str) -> OwnedCommis:
         """Find a commis by job id or commis id.
 
         Raises:
@@ -58,11 +86,12 @@ class ConciergeView:
         """
         named = _IN_WORDS.match(job) if isinstance(job, str) else None
         try:
-            found = Commis.find(self.store, job if named is None else named[1])
+            found = OwnedCommis.find(self.store, job if named is None else named[1])
         except CommisNotFoundError:
             raise self._job_not_found(job) from None
         if not self._sees(found.written):
             raise self._job_not_found(job)
+        found.sees = self._sees_id
         return found
 
     def recent(
@@ -76,13 +105,17 @@ class ConciergeView:
         """
         return filter(self._sees, self.store.recent(status=status, since_us=since_us))
 
-    def open_file(self, commis: Commis, file_path: str) -> BinaryIO:
+    def open_file(self, commis: OwnedCommis, file_path: str) -> BinaryIO:
         """Open a file of a commis by an untrusted name.
 
         Raises:
             ToolException: There is no such regular file, whatever the reason.
         """
         try:
+            if file_path == METADATA:
+                told = commis.without_others(commis.written)
+                if told != commis.written:
+                    return io.BytesIO(json_line(told.to_dict()))
             return self.store.open_file(commis.commis_id, file_path)
         except FileNotInCommisError:
             names = [words.one_line(name, ECHO_MAX) for name in commis.files]
@@ -96,6 +129,12 @@ class ConciergeView:
 
     def _sees(self, commis: CommisMetadata) -> bool:
         return commis.owner_id == self.owner_id if commis.readable else self._sees_unreadable
+
+    def _sees_id(self, commis_id: str) -> bool:
+        try:
+            return self._sees(metadata_or_stub(self.store, self.store.find(commis_id)))
+        except CommisNotFoundError:  # pruned, or no id of ours
+            return self._sees_unreadable
 
     @cached_property
     def _sees_unreadable(self) -> bool:

@@ -22,7 +22,7 @@ def read_result(view: ConciergeView, job_id: int | str) -> str:
     if commis.problem is not None:
         return _render_unreadable(commis, result)
     if commis.status == "success" and view.detail != "full":
-        return render_result(commis.metadata, result)
+        return render_result(commis.written, result)
     commis.read()
     return render_result(commis.metadata, result, commis, detail=view.detail)
 
