@@ -86,6 +86,12 @@ def test_a_child_that_has_not_ended_is_named(desk: Desk, standing, word):
     assert said_of(desk, outer) == [f"It started 1 child job (#1 child ({word}))."]
 
 
+def test_time_in_which_only_a_child_ran_is_not_called_idle(desk: Desk):
+    outer = desk.commis(records=(ran(desk.commis()), llm(0, 5)), duration_ms=10)
+    answer = desk.answer("get_commis_metrics", job_id=outer.job_id)
+    assert "\nOther (no call of its own running): 5ms (50%).\n" in answer
+
+
 def test_hundreds_of_children_stay_bounded(desk: Desk):
     made = [desk.commis() for _ in range(10)]
     outer = desk.commis(records=tuple(ran(child, name="n" * 500) for child in made))

@@ -142,7 +142,8 @@ def _of_commis(now: Commis) -> Iterator[_Fact]:
 def _of_concierge(now: Concierge) -> Iterator[_Fact]:
     yield "concierge", now.concierge_id, ""
     so_far = {"running": " so far", "lost": " until its last sign of life"}.get(now.status, "")
-    yield "time", f"{duration(now.at_work_ms or 0)}{so_far}", ""
+    took = now.at_work_ms
+    yield "time", "not known" if took is None else f"{duration(took)}{so_far}", ""
     yield "started", _started(now), ""
     yield "thread", now.thread_id, ""
     if now.run is not None:
@@ -210,7 +211,8 @@ def _totals(run: Commis | Concierge, room: int | None) -> Iterator[Text]:
         yield line.append(f"  {unended} without an end", style="yellow")
     if times.duration_ms > times.busy_ms:
         line = _share("other", times.other_us, whole_us)
-        yield line.append("  in which no call ran", style="dim")
+        whose = "call of its own" if run.children else "call"
+        yield line.append(f"  in which no {whose} ran", style="dim")
     if totals.total_tokens:
         cached = f" ({totals.cached_tokens:,} cached)" if totals.cached_tokens else ""
         hidden = f" ({totals.reasoning_tokens:,} reasoning)" if totals.reasoning_tokens else ""

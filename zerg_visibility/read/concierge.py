@@ -86,8 +86,14 @@ class Concierge(RunFiles):
 
     @property
     def error(self) -> str | None:
-        """Why it failed, on one line."""
-        return self.run.error if self.run else None
+        """Why it failed, on one line; of one that cannot be read, why not."""
+        return self.run.error if self.run else self.problem
+
+    @cached_property
+    def problem(self) -> str | None:  # type: ignore[override]
+        """Why what is known of it as a whole cannot be read, if it cannot."""
+        starts, records = self._lines
+        return None if self._known else records.problem or starts.problem
 
     @property
     def trace_id(self) -> str | None:
@@ -102,8 +108,8 @@ class Concierge(RunFiles):
 
     @property
     def at_work_ms(self) -> int | None:
-        """Milliseconds it took, or has taken so far."""
-        return max(0, self.until_us - self.start_us) // 1000
+        """Milliseconds it took, or has taken so far; None if that cannot be read."""
+        return None if self.problem else max(0, self.until_us - self.start_us) // 1000
 
     @cached_property
     def until_us(self) -> int:
