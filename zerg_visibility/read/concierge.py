@@ -75,6 +75,9 @@ class Concierge(RunFiles):
         mark = ProcessMark(pid=begun.pid, pid_started=begun.pid_started, host=begun.host)
         return "lost" if mark.is_gone() else "running"
 
+    def _commis(self, commis_id: str) -> Commis:
+        return Commis.find(self._store, commis_id)
+
     @property
     def _known(self) -> ConciergeRunRecord | CallStarted | None:
         return self.run or self.begun

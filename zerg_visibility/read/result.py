@@ -92,11 +92,16 @@ def describe_last_event(commis: Commis) -> str:
     now_us = commis.now_us
     if commis.status == "interrupted":
         return waiting_text(commis)
-    if started := commis.in_flight:
+    told = {child.commis_id for child in commis.children}
+    below = tuple(one for one in commis.commis_in_flight if one.commis_id in told)
+    if started := commis.in_flight or below:
         start = max(started, key=lambda call: call.start_us)
         kind = "LLM call" if start.event == LLMCallRecord.event else "tool call"
+        if start in below:
+            kind = "commis" if start.job_id is None else f"commis #{start.job_id}"
         name = words.one_line(str(start.name), NAME_MAX)
-        others = f" (one of {len(started)} calls in flight)" if len(started) > 1 else ""
+        what = "commis" if started == below else "calls"
+        others = f" (one of {len(started)} {what} in flight)" if len(started) > 1 else ""
         event = f"{kind} {name} started {_ago(start.start_us, now_us)}, not finished{others}"
     elif commis.timeline.calls:
         last = max(commis.timeline.calls, key=lambda record: record.end_us)
