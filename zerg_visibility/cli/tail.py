@@ -18,6 +18,7 @@ from zerg_visibility.cli.output import (
     labelled,
     make_console,
     on_terminal,
+    short_count,
     style_of,
     write_json,
 )
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 POLL_S = 0.25
 """How long what happened may take to be shown."""
 
-_BESIDE_LABEL = 56
+_BESIDE_LABEL = 62
 """Columns that a line takes beside the name of the call."""
 
 _LABEL_LEAST, _LABEL_MOST = 14, 50
@@ -168,7 +169,10 @@ def _record_parts(record: Record, width: int | None) -> list[tuple[str, str]]:
     if record.success and is_cut_off(record):
         outcome = ("cut off", "yellow")
     name = _label(row.name, try_text(record), row.note, width)
-    count = [] if row.tokens is None else [(counted(row.tokens, "token"), "")]
+    count = []
+    if row.tokens is not None:  # on a terminal short, or it would be cut
+        long = counted(row.tokens, "token")
+        count = [(long if width is None else f"{short_count(row.tokens)} tok", "")]
     return [kind, (name, ""), took, outcome, *count, *error]
 
 

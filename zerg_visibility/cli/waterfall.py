@@ -63,7 +63,8 @@ def waterfall(run: RunFiles, *, width: int, glyphs: Glyphs) -> Iterator[Text]:
         waited = length(wait.length_us)
         yield Text(f"{glyphs.fold} {waited} in which nothing ran, not to scale", style="dim")
     for remark in shown.remarks:
-        yield Text(remark, style="dim")
+        for line in folded(remark, None if glyphs is ASCII else width):
+            yield Text(line, style="dim")
 
 
 def _heading(label_width: int, bar_width: int, shown_us: int) -> Text:

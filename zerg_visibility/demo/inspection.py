@@ -32,7 +32,7 @@ def disk_use_by_type(listing: Listing) -> str:
     first = "The first " if listing.is_cut else ""
     return (
         f"{first}{counted(len(listing.files), 'file')} in {counted(listing.folders, 'folder')} "
-        f"hold {size(sizes.total())}: {types}.{note}"
+        f"{_hold(len(listing.files))} {size(sizes.total())}: {types}.{note}"
     )
 
 
@@ -96,7 +96,7 @@ def line_counts(listing: Listing, max_bytes: int = MAX_BYTES) -> str:
     types = ", ".join(f"{suffix} {count:,}" for suffix, count in lines.most_common(5))
     others = len(listing.files) - texts
     return (
-        f"{counted(texts, 'text file')} hold {counted(lines.total(), 'line')}: {types}. "
+        f"{counted(texts, 'text file')} {_hold(texts)} {counted(lines.total(), 'line')}: {types}. "
         f"Longest: {longest[1]} ({longest[0]:,})."
         + (f" {counted(others, 'other file')} not counted." if others else "")
     )
@@ -108,7 +108,8 @@ def unreadable_files(listing: Listing) -> str:
     files = counted(len(listing.files), "file")
     if names:
         return f"{len(names):,} of {files} cannot be read: {', '.join(names[:3])}."
-    return f"All {files} can be read." if listing.files else ""
+    whole = "The only file" if len(listing.files) == 1 else f"All {files}"
+    return f"{whole} can be read." if listing.files else ""
 
 
 def hash_file(folder: Path, name: str) -> str:
@@ -123,6 +124,10 @@ def hash_file(folder: Path, name: str) -> str:
     if not inside or path.is_symlink() or not path.is_file():
         raise FileNotFoundError(f"no such file in the folder: {name[:200]}")
     return f"{one_line(name, NAME_MAX)} has the SHA-256 {_hash_of(os.fspath(path))[:16]}."
+
+
+def _hold(count: int) -> str:
+    return "holds" if count == 1 else "hold"
 
 
 def _hash_of(path: str) -> str:

@@ -67,7 +67,9 @@ def check_outside(store: CommisStore) -> Finding:
     """See whether there are runs, but no commis in any of them."""
     count = len(store.concierge_ids())
     runs, at = counted(count, "concierge run"), at_root(store.root)
-    if count == 0 or store.newest_job():
+    if count == 0:
+        return Finding(CONCIERGE, "ok", "No concierge run yet.")
+    if store.newest_job():
         return Finding(CONCIERGE, "ok", f"{runs}: zerg-visibility list --runs{at}")
     return Finding(
         CONCIERGE,
