@@ -47,14 +47,14 @@ MAY_IMPORT = {
         "forksafe", "labels", "read", "records", "redaction", "run_log", "settings", "status",
         "store", "words",
     },
-    "testing": {"clock", "records"},
+    "testing": {"clock"},
     "demo": {
         "callbacks", "commis", "commis_store", "errors", "secret_formats", "settings", "sinks",
         "store", "testing", "tools", "words",
     },
     "doctor": {
-        "callbacks", "commis", "commis_store", "errors", "read", "records", "settings", "status",
-        "store", "testing", "words",
+        "callbacks", "commis", "commis_store", "errors", "read", "settings", "status", "store",
+        "testing", "words",
     },
     "cli": {
         "clock", "commis_store", "demo", "doctor", "errors", "read", "records", "settings",

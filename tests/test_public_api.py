@@ -119,7 +119,7 @@ def test_the_switch_can_be_off(value, monkeypatch):
 
 
 def test_without_an_extra_the_error_names_it(monkeypatch):
-    from zerg_visibility.demo.provider import open_model
+    from zerg_visibility.demo.model import open_model
 
     # What the import system does where a package is not installed.
     monkeypatch.setitem(importlib.sys.modules, "langchain_openai", None)

@@ -24,10 +24,8 @@ _Queue: TypeAlias = "SimpleQueue[tuple[Callable[[], object], threading.Event] | 
 class Worker(ForkSafe):
     """Does in the background what can block, each lane on a daemon thread with its own queue.
 
-    A task that hangs holds up its lane alone. A forked child begins anew.
-
-    Args:
-        diagnostics: Counts and logs what tasks raise, and tasks that are dropped.
+    A task that hangs holds up its lane alone. A forked child begins anew. What tasks raise, and
+    tasks that are dropped, are counted by the diagnostics.
     """
 
     def __init__(self, diagnostics: Diagnostics) -> None:

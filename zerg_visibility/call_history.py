@@ -33,12 +33,9 @@ class CallHistory(ForkSafe):
             self._tools.popitem(last=False)
 
     def of_model(self, node: str, asked: Any) -> int:
-        """Say how often a node has asked a model the same before, and failed.
+        """Say how often a node, by its checkpoint namespace, has asked the same before and failed.
 
-        Args:
-            node: The checkpoint namespace of the node's execution.
-            asked: The messages or prompts. A node may ask something else in between, as for a
-                summary that is to make the next try shorter; that is no second try.
+        It may ask something else in between, as for a summary that is to make the next try shorter.
         """
         questions = self._questions.get(node)
         return 0 if questions is None else questions.get(_fingerprint(asked), 0)
@@ -64,10 +61,7 @@ class CallHistory(ForkSafe):
 def _fingerprint(asked: Any) -> int:
     """Make a number of messages or prompts that is the same whenever they are."""
     try:
-        return hash(repr([_content(item) for group in asked for item in group]))
+        items = [item for group in asked for item in group]
+        return hash(repr([(type(one).__name__, getattr(one, "content", one)) for one in items]))
     except Exception:  # a foreign object that raises; then all that the node asks is the same
         return 0
-
-
-def _content(item: Any) -> Any:
-    return (type(item).__name__, item.content) if hasattr(item, "content") else item

@@ -11,10 +11,6 @@ from functools import lru_cache
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
-# Of the years that a timestamp can hold.
-_FIRST_US = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
-_LAST_US = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
-
 
 @dataclass(frozen=True, slots=True)
 class Clock:
@@ -37,12 +33,7 @@ SYSTEM_CLOCK = Clock()
 
 
 def never_failing(clock: Clock, note: Callable[[Exception], None]) -> Clock:
-    """Give a clock that answers with the time it read last if the one inside raises.
-
-    Args:
-        clock: Any clock; the system's does not fail and is given back as it is.
-        note: Told of what was raised.
-    """
+    """Give a clock that answers with the time it read last if the one inside raises."""
     if clock is SYSTEM_CLOCK:
         return clock
 
@@ -58,9 +49,7 @@ def never_failing(clock: Clock, note: Callable[[Exception], None]) -> Clock:
 
         return answer
 
-    return Clock(
-        wall_ns=guarded(clock.wall_ns, time.time_ns()), monotonic_ns=guarded(clock.monotonic_ns, 0)
-    )
+    return Clock(guarded(clock.wall_ns, time.time_ns()), guarded(clock.monotonic_ns, 0))
 
 
 def format_us(us: int) -> str:
@@ -76,10 +65,7 @@ def _second_text(second: int) -> str:
 
 
 def parse_us(text: str) -> int:
-    """Read an ISO 8601 timestamp as microseconds since 1970.
-
-    Args:
-        text: A timestamp; one without an offset is taken as UTC.
+    """Read an ISO 8601 timestamp, of UTC if it has no offset, as microseconds since 1970.
 
     Raises:
         ValueError: It is not an ISO 8601 timestamp, or in UTC not within the years 1 to 9999.
@@ -87,10 +73,10 @@ def parse_us(text: str) -> int:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    us = (moment - _EPOCH) // _MICROSECOND
-    if not _FIRST_US <= us <= _LAST_US:
-        raise ValueError(f"{text} has no form in UTC")
-    return us
+    try:
+        return (moment.astimezone(UTC) - _EPOCH) // _MICROSECOND
+    except OverflowError as error:
+        raise ValueError(f"{text} has no form in UTC") from error
 
 
 def format_for_name(us: int) -> str:

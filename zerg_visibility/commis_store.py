@@ -67,9 +67,7 @@ class CommisStore(StoreDirectory):
         Raises:
             CommisNotFoundError: There is no such commis.
         """
-        found = Commis.find(self, job)
-        found.read()
-        return found
+        return Commis.find(self, job).read()
 
     def concierge(self, concierge_id: str) -> Concierge:
         """Read a root run of a concierge as it stands, also one that runs or was killed.
@@ -77,9 +75,7 @@ class CommisStore(StoreDirectory):
         Raises:
             RunNotFoundError: There is no such run.
         """
-        found = Concierge.find(self, concierge_id)
-        found.read()
-        return found
+        return Concierge.find(self, concierge_id).read()
 
     def trace(self, any_id: str | int) -> Trace:
         """Read a trace: its root runs, their commis and every call, as a flat list of spans.
@@ -108,8 +104,7 @@ class CommisStore(StoreDirectory):
         Raises:
             OSError: This user may not read which jobs there are; raised when it is iterated.
         """
-        headings = ("job", "status", "duration", "name", "task")
-        return Recent(lambda: self._recent(status, since_us), headings, _commis_row, "commis")
+        return Recent(lambda: self._recent(status, since_us), _commis_row, "commis")
 
     def _recent(
         self, status: CommisStatus | None, since_us: int | None
@@ -117,12 +112,12 @@ class CommisStore(StoreDirectory):
         too_old = 0
         for job_id in range(self.newest_job(), 0, -1):
             try:
-                commis_id = self._jobs.read(job_id)
+                commis_id = self._ids.commis_of_job(job_id)
             except PermissionError:
                 if not os.access(self.root / layout.JOBS, os.X_OK):
                     raise  # none can be read, which is not the same as none
                 continue  # of a user with a narrower umask; it must not hide the others
-            if commis_id is None or not self._folders.has(commis_id):
+            if commis_id is None or not self._ids.has_commis(commis_id):
                 continue  # its writer died before it had a directory, or it was pruned
             found = metadata_or_stub(self, commis_id, job_id)
             if since_us is not None and (found.started_us or 0) < since_us:
@@ -144,8 +139,7 @@ class CommisStore(StoreDirectory):
         Raises:
             OSError: This user may not read which there are; raised when it is iterated.
         """
-        headings = ("concierge", "status", "duration", "name", "llm", "tool", "commis")
-        return Recent(lambda: self._concierges(since), headings, _concierge_row, "concierge runs")
+        return Recent(lambda: self._concierges(since), _concierge_row, "concierge runs")
 
     def _concierges(self, since: datetime | int | None) -> Iterator[Concierge]:
         for _, names in groupby(self.concierge_ids(since), key=lambda name: name[:19]):
@@ -213,23 +207,23 @@ class CommisStore(StoreDirectory):
         return Commis.find(self, job).sign_of_life_us
 
 
-def _commis_row(one: CommisMetadata) -> tuple[str, ...]:
-    return (
-        "" if one.job_id is None else str(one.job_id),
-        one.status,
-        "" if one.duration_ms is None else duration(one.duration_ms),
-        one_line(one.name, 20),
-        one_line(one.task, 50),
-    )
+def _commis_row(one: CommisMetadata) -> dict[str, str]:
+    return {
+        "job": "" if one.job_id is None else str(one.job_id),
+        "status": one.status,
+        "duration": "" if one.duration_ms is None else duration(one.duration_ms),
+        "name": one_line(one.name, 20),
+        "task": one_line(one.task, 50),
+    }
 
 
-def _concierge_row(one: Concierge) -> tuple[str, ...]:
-    return (
-        one.concierge_id,
-        one.status,
-        "" if one.at_work_ms is None else duration(one.at_work_ms),
-        one_line(one.name, 20),
-        str(one.totals.llm_calls),
-        str(one.totals.tool_calls),
-        str(len(one.children)),
-    )
+def _concierge_row(one: Concierge) -> dict[str, str]:
+    return {
+        "concierge": one.concierge_id,
+        "status": one.status,
+        "duration": "" if one.at_work_ms is None else duration(one.at_work_ms),
+        "name": one_line(one.name, 20),
+        "llm": str(one.totals.llm_calls),
+        "tool": str(one.totals.tool_calls),
+        "commis": str(len(one.children)),
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from zerg_visibility.words import one_line
@@ -24,31 +25,19 @@ def error_text(
     which type is kept. So it is with LangGraph's error about a tool's arguments, which holds all of
     them. Of its causes only what the operating system said is told, or else the name of a type:
     their texts were never meant for others, and may hold headers.
-
-    Args:
-        error: What was raised.
-        redact: Applied to the message before it is cut.
-        limit: The most characters to give.
     """
     name = type(error).__name__
-    try:
-        message = _without_values(error)
-        if message is None:
-            message = str(error)
-    except Exception:  # a foreign __str__ may raise anything
-        message = ""
+    message = cause = ""
+    with suppress(Exception):  # a foreign __str__ may raise anything
+        message = _without_values(error) or str(error)
     # CancelledError and some timeouts carry only an object's address.
     if message.startswith("<object object at"):
         message = ""
-    try:
+    with suppress(Exception):  # as above
         cause = one_line(redact(_cause(error, message)), limit // 2)
-    except Exception:  # as above
-        cause = ""
     message = redact(message[:20_000])
     text = f"{name}: {message}" if message.strip() else f"{name}:" if cause else name
-    if not cause:
-        return one_line(text, limit)
-    return f"{one_line(text, limit - len(cause) - 1)} {cause}"
+    return f"{one_line(text, limit - len(cause) - 1)} {cause}" if cause else one_line(text, limit)
 
 
 def _cause(error: BaseException, message: str) -> str:
@@ -63,13 +52,12 @@ def _cause(error: BaseException, message: str) -> str:
         error = inner
         if isinstance(error, OSError) and error.errno is not None and error.strerror:
             # asyncio says of a refusal only that the call failed.
-            is_plain = not isinstance(error, ConnectionError)
-            said = error.strerror if is_plain else os.strerror(error.errno)
+            is_refusal = isinstance(error, ConnectionError)
+            said = os.strerror(error.errno) if is_refusal else error.strerror
             refused = f"[Errno {error.errno}] {said}"
         elif explicit and not named and str(error) != message:
             named = f"({type(error).__name__})"
-    # The innermost is nearest to what happened.
-    found = refused or named
+    found = refused or named  # the innermost is nearest to what happened
     return "" if found in message else found
 
 

@@ -33,12 +33,11 @@ def is_soon_written(data: Any) -> bool:
     Lists of which each holds the one before it twice are a thousand after ten, and after forty they
     never end; nor do people who all know each other.
     """
-    # A record holds nothing else, and one is made for every call.
+    # Most arguments and outputs of tools are flat.
     if type(data) is dict and _LEAVES.issuperset(map(type, data.values())):
         return True
     seen: set[int] = set()
-    again = 0
-    todo: list[Any] = [data]
+    todo, again = [data], 0
     try:
         while todo and again <= AGAIN_MAX:
             value = todo.pop()
@@ -46,8 +45,7 @@ def is_soon_written(data: Any) -> bool:
             if id(value) in seen:
                 again += 1 + len(inner)
             seen.add(id(value))
-            if not _LEAVES.issuperset(map(type, inner)):
-                todo += [item for item in inner if type(item) not in _LEAVES]
+            todo += [item for item in inner if type(item) not in _LEAVES]
     except Exception:  # a foreign object that raises when it is looked at
         return False
     return again <= AGAIN_MAX
@@ -65,10 +63,7 @@ def _native_items(value: Any) -> Collection[Any]:
 
 
 def plain(value: Any) -> Any:
-    """Copy a value as plain JSON types; what has no form in them becomes text.
-
-    Never raises, and never takes longer than half a million values do.
-    """
+    """Copy a value as plain JSON types; what has no form in them becomes text. Never raises."""
     return _Copy().of(value, 0)
 
 
@@ -104,7 +99,7 @@ class _Copy:
             if isinstance(value, Mapping):
                 return self._object(value.items(), depth)
             if isinstance(value, list | tuple | set | frozenset):
-                return self._array(value, depth)
+                return [self.of(item, depth + 1) for item in self._some(value, CUT)]
             dump = getattr(value, "model_dump", None)  # pydantic, without importing it
             if dump is not None:
                 return self.of(dump(), depth + 1)
@@ -115,24 +110,16 @@ class _Copy:
             self._path.discard(id(value))
 
     def _object(self, items: Iterable[tuple[Any, Any]], depth: int) -> dict[str, Any]:
-        copied: dict[str, Any] = {}
-        for name, value in items:
-            if self._left <= 0:
-                copied[CUT] = CUT
-                break
-            self._left -= 1
-            copied[_name(name)] = self.of(value, depth + 1)
-        return copied
+        some = self._some(items, (CUT, CUT))
+        return {_name(name): self.of(value, depth + 1) for name, value in some}
 
-    def _array(self, items: Iterable[Any], depth: int) -> list[Any]:
-        copied: list[Any] = []
-        for value in items:
+    def _some(self, items: Iterable[Any], cut: Any) -> Iterator[Any]:
+        for item in items:
             if self._left <= 0:
-                copied.append(CUT)
-                break
+                yield cut
+                return
             self._left -= 1
-            copied.append(self.of(value, depth + 1))
-        return copied
+            yield item
 
 
 def _storable(text: str) -> str:

@@ -34,7 +34,7 @@ def checked_labels(labels: Labels | None) -> Labels:
     """
     given: object = labels or {}
     fitting = _fitting(given)
-    if fitting != given or len(fitting) > LABELS_MAX:
+    if fitting != given:
         raise ConfigurationError(
             f"labels={repr(labels)[:80]} cannot be used; give at most {LABELS_MAX} texts by name, "
             f"such as {{'variant': 'b'}}: names of at most {NAME_MAX} characters and values of at "
@@ -44,20 +44,14 @@ def checked_labels(labels: Labels | None) -> Labels:
 
 
 def labels_of_run(metadata: Mapping[str, Any], redact: Redact, diagnostics: Diagnostics) -> Labels:
-    """Give the labels that came with a run, redacted.
-
-    Args:
-        metadata: Of its config, where anything may stand; what cannot be used is left out.
-        redact: Applied to each text; never raises.
-        diagnostics: Counts what is left out.
-    """
+    """Give the labels in the metadata of a run's config, redacted; the unfit are left out."""
     given = metadata.get(LABELS_KEY)
     if given is None:
         return {}
     fitting = _fitting(given)
-    if fitting != given or len(fitting) > LABELS_MAX:
+    if fitting != given:
         diagnostics.note(f"use all of {LABELS_KEY}", ValueError("no short texts, or too many"))
-    return redacted_labels(dict(islice(fitting.items(), LABELS_MAX)), redact)
+    return redacted_labels(fitting, redact)
 
 
 def redacted_labels(labels: Labels, redact: Redact) -> Labels:
@@ -77,10 +71,11 @@ def merged_labels(nearer: Labels, wider: Labels) -> Labels:
 
 
 def _fitting(given: object) -> dict[str, str]:
-    """Give those that are short texts."""
-    return {
-        name: value
-        for name, value in (given.items() if isinstance(given, Mapping) else ())
-        if isinstance(name, str) and name and name == one_line(name, NAME_MAX)
-        and isinstance(value, str) and value and value == one_line(value, VALUE_MAX)
-    }  # fmt: skip
+    """Give the first of those that are short texts."""
+    items = given.items() if isinstance(given, Mapping) else ()
+    fit = (item for item in items if _fits(item[0], NAME_MAX) and _fits(item[1], VALUE_MAX))
+    return dict(islice(fit, LABELS_MAX))
+
+
+def _fits(text: object, limit: int) -> bool:
+    return isinstance(text, str) and text != "" and text == one_line(text, limit)

@@ -23,10 +23,10 @@ _stores = itertools.count(1)
 
 
 class NowhereStore(CommisStore):
-    """Gives commis their ids and jobs, and remembers the metadata of the latest.
+    """Gives commis their ids and jobs, and remembers the metadata of the latest; nothing else.
 
-    Nothing else is kept: no records, results or outputs, and no other process knows of them. A
-    commis that goes on after an interrupt is the same one, with totals that begin anew.
+    No other process knows of them. A commis that goes on after an interrupt is the same one, with
+    totals that begin anew.
     """
 
     keeps_files = False
@@ -78,18 +78,14 @@ class NowhereStore(CommisStore):
             self._known[metadata.commis_id] = metadata
         return None
 
-    def save_text(self, commis_id: str, name: str, text: str) -> None:
-        """Keep nothing."""
-
     def append_file(self, path: Path) -> AppendFile:
         """Give a file of which nothing is kept."""
         return _NoFile(path, self.modes)
 
-    def write_file(self, path: Path | str, data: bytes) -> None:
-        """Keep nothing."""
+    def _keep_nothing(self, *_: Any, **__: Any) -> None:
+        """Stand for what writes a file."""
 
-    def note_trace(self, trace_id: str, name: str) -> None:
-        """Keep nothing."""
+    save_text = write_file = note_trace = _keep_nothing
 
     def remember_key(self, key: str, commis_id: str, *, on_disk: bool) -> None:  # noqa: ARG002
         """Note which commis a resumable run is, for this process alone."""
@@ -97,7 +93,7 @@ class NowhereStore(CommisStore):
 
     def commis_of_key(self, key: str, *, on_disk: bool) -> str | None:  # noqa: ARG002
         """Give the commis of a resumable run, if it is remembered."""
-        commis_id = self._keys.find(key, on_disk=False)
+        commis_id = self._ids.of_key(key, on_disk=False)
         return commis_id if commis_id in self._known else None
 
 
@@ -106,6 +102,3 @@ class _NoFile(AppendFile):
 
     def append(self, line: bytes) -> None:
         """Keep nothing."""
-
-    def close(self) -> None:
-        """Do nothing."""

@@ -16,8 +16,8 @@ from zerg_visibility.records.runs import CommisRunRecord, ConciergeRunRecord
 from zerg_visibility.redaction import Redact
 from zerg_visibility.store import layout
 from zerg_visibility.store.appending import AppendFile
+from zerg_visibility.store.ids import highest_output
 from zerg_visibility.store.metadata import CommisTotals, RunningTotals
-from zerg_visibility.store.outputs import highest_output
 
 
 class RunLog(ForkSafe):

@@ -8,19 +8,18 @@ from __future__ import annotations
 import inspect
 import re
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Any, NoReturn
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.messages.tool import ToolCallChunk
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.outputs import ChatGenerationChunk as _Chunk
 from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import PrivateAttr
 
 from zerg_visibility.clock import Clock, parse_us
-from zerg_visibility.records.codec import Record, json_line
 
 _WORDS = re.compile(r"\s*\S+|\s+")
 
@@ -32,14 +31,17 @@ class FakeClock(Clock):
         now: What the wall clock shows at first, as ISO 8601; without an offset it is UTC.
     """
 
-    def __init__(self, now: str = "2025-12-15T04:08:08.123456Z") -> None:
-        super().__init__(wall_ns=lambda: self._times[0], monotonic_ns=lambda: self._times[1])
-        # Set so because Clock is frozen; both times move together, under one lock.
-        object.__setattr__(self, "_times", (1000 * parse_us(now), 1_000_000_000))
-        object.__setattr__(self, "_lock", threading.Lock())
+    _move: Callable[[float, float], None]
 
-    _times: tuple[int, int]
-    _lock: threading.Lock
+    def __init__(self, now: str = "2025-12-15T04:08:08.123456Z") -> None:
+        times, lock = [1000 * parse_us(now), 1_000_000_000], threading.Lock()
+
+        def move(wall_ms: float, monotonic_ms: float) -> None:
+            with lock:
+                times[:] = times[0] + round(wall_ms * 1e6), times[1] + round(monotonic_ms * 1e6)
+
+        super().__init__(wall_ns=lambda: times[0], monotonic_ns=lambda: times[1])
+        object.__setattr__(self, "_move", move)  # set so because Clock is frozen
 
     def advance(self, ms: float) -> None:
         """Let time pass on both clocks."""
@@ -48,12 +50,6 @@ class FakeClock(Clock):
     def step_wall(self, ms: float) -> None:
         """Set the wall clock forward or back, as time synchronisation does; no time passes."""
         self._move(ms, 0)
-
-    def _move(self, wall_ms: float, monotonic_ms: float) -> None:
-        with self._lock:
-            wall, monotonic = self._times
-            moved = (wall + round(wall_ms * 1_000_000), monotonic + round(monotonic_ms * 1_000_000))
-            object.__setattr__(self, "_times", moved)
 
 
 class FailingSink:
@@ -67,22 +63,11 @@ class FailingSink:
         self.error = error or RuntimeError("this sink always fails")
         self.calls = 0
 
-    def emit(self, record: Record) -> None:  # noqa: ARG002 - the protocol's signature
-        """Raise."""
-        self._fail()
-
-    def flush(self, timeout_s: float) -> bool:  # noqa: ARG002 - the protocol's signature
-        """Raise."""
-        self._fail()
-        return False
-
-    def close(self) -> None:
-        """Raise."""
-        self._fail()
-
-    def _fail(self) -> None:
+    def _fail(self, *_: Any, **__: Any) -> NoReturn:
         self.calls += 1
         raise self.error
+
+    emit = flush = close = _fail
 
 
 class ScriptedChatModel(BaseChatModel):
@@ -124,20 +109,13 @@ class ScriptedChatModel(BaseChatModel):
     async def _agenerate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
         return self._result(await self._awaited(messages))
 
-    def _stream(
-        self, messages: list[BaseMessage], *_: Any, run_manager: Any = None, **__: Any
-    ) -> Iterator[ChatGenerationChunk]:
-        for chunk in self._chunks(self._message(self._take(messages))):
-            if run_manager is not None:
-                run_manager.on_llm_new_token(chunk.text, chunk=chunk)
-            yield chunk
+    def _stream(self, messages: list[BaseMessage], *_: Any, **__: Any) -> Iterator[_Chunk]:
+        yield from self._chunks(self._message(self._take(messages)))
 
     async def _astream(
-        self, messages: list[BaseMessage], *_: Any, run_manager: Any = None, **__: Any
-    ) -> AsyncIterator[ChatGenerationChunk]:
+        self, messages: list[BaseMessage], *_: Any, **__: Any
+    ) -> AsyncIterator[_Chunk]:
         for chunk in self._chunks(await self._awaited(messages)):
-            if run_manager is not None:
-                await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
             yield chunk
 
     def _take(self, messages: list[BaseMessage]) -> Any:
@@ -170,25 +148,14 @@ class ScriptedChatModel(BaseChatModel):
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     @staticmethod
-    def _chunks(message: AIMessage) -> Iterator[ChatGenerationChunk]:
-        texts = _WORDS.findall(message.content) if isinstance(message.content, str) else []
-        for text in texts:
-            yield ChatGenerationChunk(message=AIMessageChunk(content=text))
-        calls = [
-            ToolCallChunk(
-                name=call["name"],
-                args=json_line(call["args"]).decode().rstrip("\n"),
-                id=call["id"],
-                index=index,
-                type="tool_call_chunk",
-            )
-            for index, call in enumerate(message.tool_calls)
-        ]
-        yield ChatGenerationChunk(
-            message=AIMessageChunk(
-                content="" if isinstance(message.content, str) else message.content,
-                tool_call_chunks=calls,
-                usage_metadata=message.usage_metadata,
-                response_metadata=message.response_metadata,
-            )
+    def _chunks(message: AIMessage) -> Iterator[_Chunk]:
+        content = message.content
+        for text in _WORDS.findall(content) if isinstance(content, str) else ():
+            yield _Chunk(message=AIMessageChunk(content=text))
+        last = AIMessageChunk(
+            content="" if isinstance(content, str) else content,
+            tool_calls=message.tool_calls,
+            usage_metadata=message.usage_metadata,
+            response_metadata=message.response_metadata,
         )
+        yield _Chunk(message=last)

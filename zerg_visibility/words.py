@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 UNPRINTABLE = (
     "\x00-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f"
@@ -38,17 +39,22 @@ def size(count: int) -> str:
     """Write a number of bytes as `812 bytes`, `3.4 kB` or `1.2 MB` (powers of 1000)."""
     if count < 1000:
         return "1 byte" if count == 1 else f"{count} bytes"
-    value = float(count)
-    for unit in ("kB", "MB", "GB"):
-        value /= 1000
-        if value < 999.95 or unit == "GB":
-            return f"{value:.1f} {unit}"
-    raise AssertionError("unreachable")
+    value, unit = count / 1000, "kB"
+    for larger in ("MB", "GB"):
+        if value >= 999.95:
+            value, unit = value / 1000, larger
+    return f"{value:.1f} {unit}"
 
 
 def counted(count: int, noun: str) -> str:
     """Write a count with its noun: `1 call`, `2 calls`, `1,234 tokens`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def first_of(names: Sequence[str], most: int, total: int | None = None) -> str:
+    """Write the first of several names, or of a total: `ls, cat and 3 more`."""
+    more = (len(names) if total is None else total) - min(most, len(names))
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def money(usd: float) -> str:

@@ -14,9 +14,8 @@ from tests.cli.terminal import in_terminal
 from zerg_visibility.cli.main import cli
 from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.doctor.commis import check_commis, examine
+from zerg_visibility.doctor.diagnosis import check_log_file, check_outside, check_root
 from zerg_visibility.doctor.finding import Finding
-from zerg_visibility.doctor.logfile import check_log_file
-from zerg_visibility.doctor.store import check_outside, check_root
 from zerg_visibility.doctor.trial import check_trial
 
 GOOD = "2025-12-15 03:19:34 INFO tool_call_complete tool=x success=True event=tool_call_complete\n"

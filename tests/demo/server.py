@@ -7,7 +7,7 @@ import json
 from langchain_core.messages import convert_to_messages
 
 from tests.model_server import Exchange, Reply, answers, fails, streams
-from zerg_visibility.demo.script import next_message
+from zerg_visibility.demo.model import next_message
 
 
 def by_the_script(exchange: Exchange) -> None:

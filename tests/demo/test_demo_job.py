@@ -8,8 +8,9 @@ import pytest
 from tests.demo.conftest import REPOSITORY, concierge_records, demo, raw_records
 from tests.model_server import answers, serving
 from zerg_visibility import CommisStore, VisibilityError
-from zerg_visibility.demo.job import LOG_FILE, run_demo
+from zerg_visibility.demo.job import run_demo
 from zerg_visibility.read.timeline import timeline
+from zerg_visibility.settings import DEFAULT_LOG_PATH
 
 NAMES = {"access", "disk-use", "duplicates", "line-counts"}
 
@@ -72,11 +73,11 @@ def test_tier_3_shows_log_lines_with_the_failure_among_them(process):
     run, store = process
     tier_3 = run.stdout.split("Tier 3")[1].split("Look further")[0]
 
-    assert f"data/{LOG_FILE}" in tier_3
+    assert f"data/{DEFAULT_LOG_PATH}" in tier_3
     for message in ("llm_call_complete", "tool_call_complete", "commis_complete"):
         assert f" INFO {message} " in tier_3
     assert "success=False" in tier_3
-    log = (store.root / LOG_FILE).read_text()
+    log = (store.root / DEFAULT_LOG_PATH).read_text()
     assert log.count("commis_complete commis_name=") == 4
 
 
@@ -248,7 +249,7 @@ def test_what_is_no_folder_is_refused_in_one_line(tmp_path, screen, kind):
     if kind == "file":
         path.touch()
 
-    with pytest.raises(VisibilityError, match=r"thing is not (there|a folder)"):
+    with pytest.raises(VisibilityError, match=r"there is no folder .*thing to inspect"):
         run_demo(path, root=tmp_path / "data", model=None, console=screen.console)
 
     run = demo(path, cwd=tmp_path)

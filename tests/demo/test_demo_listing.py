@@ -1,7 +1,7 @@
 import os
 from pathlib import Path
 
-from zerg_visibility.demo.listing import list_files
+from zerg_visibility.demo.inspection import list_files
 
 
 def names(folder: Path, skip: Path = Path("/nowhere"), **options) -> list[str]:

@@ -1,7 +1,7 @@
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
-from zerg_visibility.demo.script import next_message, offline_model
+from zerg_visibility.demo.model import next_message, offline_model
 
 COMMIS = SystemMessage("You are a commis.\n\nYour tools: unreadable_files, hash_file")
 CONCIERGE = SystemMessage("Your commis:\n- disk-use: Measure it.\n- access: Look for files.")
@@ -21,33 +21,16 @@ def calls(message: AIMessage) -> list[tuple[str, dict]]:
 
 
 def test_a_commis_calls_its_tools_and_answers_with_what_they_said():
-    answer = next_message([COMMIS, HumanMessage("Look, then hash missing.txt.")])
-    assert calls(answer) == [("unreadable_files", {})]
+    messages = [COMMIS, HumanMessage("Look, then hash it.")]
+    said = {"unreadable_files": "All 3 files can be read.", "hash_file": "A call failed: OSError."}
+    for name, text in said.items():
+        answer = next_message(messages)
+        assert calls(answer) == [(name, {})]
+        messages += [answer, told(text, name)]
 
-    told_so = told("All 3 files can be read.", "unreadable_files")
-    messages = [COMMIS, HumanMessage("Look, then hash missing.txt."), answer, told_so]
     answer = next_message(messages)
-    assert calls(answer) == [("hash_file", {"file": "missing.txt"})]
-
-    failed = told("A call failed: OSError: no disk.", "hash_file")
-    answer = next_message([*messages, answer, failed])
-    assert (answer.text, answer.tool_calls) == (
-        "All 3 files can be read. A call failed: OSError: no disk.",
-        [],
-    )
-
-
-@pytest.mark.parametrize(
-    ("said", "file"),
-    [
-        ("1 of 5 files cannot be read: locked.txt.", "locked.txt"),
-        ("2 of 5 files cannot be read: a.b.c, d.", "a.b.c"),
-    ],
-)
-def test_the_first_of_the_unreadable_files_is_hashed(said, file):
-    messages = [COMMIS, HumanMessage("x"), asked("unreadable_files"), told(said, "1")]
-
-    assert calls(next_message(messages)) == [("hash_file", {"file": file})]
+    assert answer.text == "All 3 files can be read. A call failed: OSError."
+    assert answer.tool_calls == []
 
 
 def test_a_concierge_starts_every_commis_at_once():

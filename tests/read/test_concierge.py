@@ -150,7 +150,7 @@ class TestConcierges:
         assert [one.concierge_id[-1] for one in store.concierges()] == ["b", "a", "c"]
 
     def test_they_show_themselves_as_a_table(self, store):
-        assert repr(store.concierges()).endswith("\nNo concierge runs.")
+        assert repr(store.concierges()) == "No concierge runs."
         lie(store, lines(begun()), lines(llm(BEGUN_US, 5), run(BEGUN_US, 5, commis_id=NAME)))
         head, row = repr(store.concierges()).splitlines()
         assert head.split() == [

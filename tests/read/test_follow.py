@@ -7,14 +7,7 @@ from tests.cli.samples import append, llm, tool
 from zerg_visibility import CommisStore
 from zerg_visibility.clock import Clock, format_us
 from zerg_visibility.read import follow
-from zerg_visibility.read.follow import (
-    CommisEnded,
-    CommisStarted,
-    Follower,
-    LineCursor,
-    LineUnreadable,
-    RecordSeen,
-)
+from zerg_visibility.read.follow import Follower, LineCursor
 
 
 class HandMoved:
@@ -30,14 +23,14 @@ def told(follower: Follower) -> list[tuple]:
     lines: list[tuple] = []
     for item in follower.poll():
         job = item.commis.job_id
-        match item:
-            case CommisStarted():
+        match item.event:
+            case "commis_started":
                 lines.append((job, "resumed" if item.resumed else "started"))
-            case RecordSeen():
+            case "record":
                 lines.append((job, getattr(item.record, "tool", "llm")))
-            case LineUnreadable():
+            case "line_unreadable":
                 lines.append((job, "unreadable"))
-            case CommisEnded():
+            case "commis_ended":
                 lines.append((job, item.commis.status))
     return lines
 
@@ -97,7 +90,7 @@ def test_a_torn_last_line_waits_until_it_is_whole(store, make, alive):
         assert told(follower) == []
         file.write(b'"end_ts":"2025-12-15T04:08:09Z","later":1}\n')
     (seen,) = follower.poll()
-    assert isinstance(seen, RecordSeen)
+    assert seen.record is not None
     assert seen.line == line + b'"end_ts":"2025-12-15T04:08:09Z","later":1}\n'
 
 

@@ -86,15 +86,14 @@ class TestRenderResult:
             "Done."
         )
 
-    def test_full_detail_without_calls_at_hand_uses_the_totals(self):
-        totals = CommisTotals(
-            llm_calls=1, llm_ms=1500, total_tokens=30, calls_without_usage=1, unpriced_calls=1,
-            cost_usd=1.5,
-        )  # fmt: skip
-        assert render_result(known(totals=totals), "x", detail="full") == (
+    def test_full_detail_says_what_was_not_counted_and_not_priced(self, desk):
+        metadata = known(totals=CommisTotals(unpriced_calls=1))
+        priced = llm(500, 1000, cost_usd=1.5, prompt_tokens=20, total_tokens=30)
+        commis = stored(desk, metadata, llm(0, 500), priced)
+        assert render_result(metadata, "x", commis, detail="full") == (
             f"{HEADER}Execution time: 98ms\n"
             "Cost: $1.50 (1 call not priced). Tokens: 30 (1 call not counted). "
-            "LLM 1.5s in 1 call.\n\nx"
+            "LLM 1.5s in 2 calls, slowest: gpt-5-mini 1.0s.\n\nx"
         )
 
     def test_full_detail_leaves_out_what_is_not_known(self, desk):

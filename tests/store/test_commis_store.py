@@ -9,7 +9,7 @@ from tests.bound import bound_python, closed
 from tests.processes import python
 from zerg_visibility import CommisMetadata, CommisNotFoundError, CommisStore, FileNotInCommisError
 from zerg_visibility.clock import format_us, parse_us
-from zerg_visibility.store.keys import MAX_KEYS_IN_MEMORY
+from zerg_visibility.store.ids import MAX_KEYS_IN_MEMORY
 
 NOON = parse_us("2025-12-15T12:00:00Z")
 KEY = "0123456789abcdef" * 2

@@ -68,7 +68,7 @@ def test_a_tool_of_any_name_gives_a_file_in_the_folder_of_outputs(name, number):
 def test_no_path_that_is_accepted_leaves_the_directory(text):
     parts = layout.relative_parts(text)
     if parts is not None:
-        folder = layout.commis_dir(ROOT, ID)
+        folder = Path(layout.commis_place(ROOT, ID))
         joined = folder.joinpath(*parts)
         assert joined.is_relative_to(folder)
         assert ".." not in joined.parts
@@ -85,11 +85,11 @@ def test_no_path_that_is_accepted_leaves_the_directory(text):
 @example("٢٠٢٥-12-15T04-08-08_a")
 def test_no_other_text_is_taken_for_an_id(text):
     if layout.is_own_id(text):
-        assert layout.commis_dir(ROOT, text).parent == ROOT / "commis"
+        assert Path(layout.commis_place(ROOT, text)).parent == ROOT / "commis"
         assert set(text) <= set("abcdefghijklmnopqrstuvwxyz0123456789-_T")
     else:
         with pytest.raises(ValueError, match="not an id of this store"):
-            layout.commis_dir(ROOT, text)
+            layout.commis_place(ROOT, text)
         with pytest.raises(ValueError, match="not an id of this store"):
             layout.concierge_dir(ROOT, text)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.processes import all_at_once
 from zerg_visibility import CommisStore
 from zerg_visibility.clock import parse_us
-from zerg_visibility.store.numbering import first_free
+from zerg_visibility.store.ids import first_free
 
 NOON = parse_us("2025-12-15T12:00:00Z")
 

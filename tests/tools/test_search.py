@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import time
 
 import pytest
@@ -183,7 +184,7 @@ class TestBounds:
 class TestScan:
     def scan(self, data: bytes, needle: str, **bounds):
         bounds = {"keep": 10, "max_bytes": 10**9, "deadline": time.monotonic() + 60, **bounds}
-        return scan(io.BytesIO(data), lambda text: text.find(needle), **bounds)
+        return scan(io.BytesIO(data), re.compile(needle).search, **bounds)
 
     def test_a_match_between_two_pieces_of_a_line_is_found_once(self):
         data = b"x\n" + b"a" * 65_533 + b"needle" + b"b" * 100_000 + b"\nneedle\n"

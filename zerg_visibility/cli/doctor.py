@@ -40,12 +40,12 @@ def doctor(context: click.Context, log: Path | None, as_json: bool, root: Path) 
         findings.append(finding)
         if not as_json:
             _print(finding)
-    failed = sum(finding.state == "failed" for finding in findings)
-    warnings = sum(finding.state == "warning" for finding in findings)
+    states = [finding.state for finding in findings]
+    failed, warnings = states.count("failed"), states.count("warning")
     if as_json:
         write_json({"ok": failed == 0, "findings": [asdict(finding) for finding in findings]})
     else:
-        click.echo(f"\n{counted(len(findings), 'check')}: {failed} failed, {warnings} to look at.")
+        click.echo(f"\n{counted(len(states), 'check')}: {failed} failed, {warnings} to look at.")
     context.exit(1 if failed else 0)
 
 
@@ -56,12 +56,10 @@ def _print(finding: Finding) -> None:
     room = console.width - len(_INDENT) if on_terminal() else None
     state = (finding.state.ljust(8), _STYLES[finding.state])
     lead = Text.assemble(state, (finding.check.ljust(12), "bold"))
-    for line in folded(clean(finding.summary, 1000), room):
-        console.print(lead + Text(line), soft_wrap=True)
-        lead = Text(_INDENT)
-    for detail in finding.details:
-        for line in folded(clean(detail, 1000), room):
-            console.print(Text(_INDENT + line, style="dim"), soft_wrap=True)
+    for text, style in ((finding.summary, ""), *((detail, "dim") for detail in finding.details)):
+        for line in folded(clean(text, 1000), room):
+            console.print(lead + Text(line, style), soft_wrap=True)
+            lead = Text(_INDENT)
     if finding.cure is not None:
         # Never broken, since it is there to be copied.
         console.print(Text.assemble(f"{_INDENT}try: ", (finding.cure, "cyan")), soft_wrap=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -11,12 +12,12 @@ import click
 
 from zerg_visibility.cli.options import json_option, open_store, root_option
 from zerg_visibility.cli.output import (
+    STATUS_STYLES,
     age,
     clean,
     make_console,
     on_terminal,
     short_count,
-    style_of,
     write_json,
 )
 from zerg_visibility.clock import SYSTEM_CLOCK
@@ -25,18 +26,10 @@ from zerg_visibility.read.commis import Commis
 from zerg_visibility.read.concierge import Concierge
 from zerg_visibility.settings import at_root
 from zerg_visibility.status import STATUSES
-from zerg_visibility.store.metadata import CommisTotals
 from zerg_visibility.words import counted, duration
 
 MAX_LIMIT = 1_000_000
 """The most commis in one list."""
-
-HEADINGS = ("job", "status", "time", "llm", "tool", "fail", "tokens", "name", "task", "age")
-
-RUN_HEADINGS = (
-    "concierge", "status", "time", "llm", "tool", "fail", "tokens", "commis", "name", "thread",
-    "age",
-)  # fmt: skip
 
 _SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)([mhd]?)", re.ASCII)
 _HOUR_US = 3_600_000_000
@@ -97,17 +90,16 @@ def list_commis(
     elif on_terminal():
         _print_table(listed, now_us)
     else:
-        click.echo("\t".join(RUN_HEADINGS if runs else HEADINGS))
-        for run in listed:
-            click.echo("\t".join(_cells(run, now_us).values()))
+        rows = [_cells(run, now_us) for run in listed]
+        for cells in (list(rows[0]), *(list(row.values()) for row in rows)):
+            click.echo("\t".join(cells))
 
 
 def _nothing_found(store: CommisStore, *, runs: bool) -> str:
     what = "concierge runs" if runs else "commis"
-    try:
+    of_concierges = 0
+    with suppress(OSError):  # nobody asked for them
         of_concierges = len(store.concierge_ids())
-    except OSError:
-        of_concierges = 0  # nobody asked for them
     if of_concierges if runs else store.newest_job():
         return f"No {what} in {store.root} fits. Without --status and --since, all are listed."
     if of_concierges:
@@ -115,38 +107,41 @@ def _nothing_found(store: CommisStore, *, runs: bool) -> str:
             f"No commis in {store.root} yet; {counted(of_concierges, 'concierge run')}: "
             f"zerg-visibility list --runs{at_root(store.root)}"
         )
-    hint = f"Make some with: zerg-visibility demo{at_root(store.root)}"
-    return f"No {what} in {store.root} yet. {hint}"
+    demo = f"zerg-visibility demo{at_root(store.root)}"
+    return f"No {what} in {store.root} yet. Make some with: {demo}"
 
 
-def _cells(run: Commis | Concierge, now_us: int) -> dict[str, str]:
-    """Give the cells of a row by their headings."""
+def _cells(
+    run: Commis | Concierge, now_us: int, written: Callable[[int], str] = str
+) -> dict[str, str]:
+    """Give the cells of a row by their headings, with tokens written as is said."""
     totals = run.totals
     calls = (totals.llm_calls, totals.tool_calls, totals.llm_failures + totals.tool_failures)
     # Of one that cannot be read it is not known that it made no calls.
     is_known = run.problem is None or any(calls)
-    measured = (
-        run.status,
-        "-" if run.at_work_ms is None else duration(run.at_work_ms),
-        *(str(count) if is_known else "-" for count in calls),
-        _tokens(totals, str(totals.total_tokens)),
-    )
+    counts = [str(count) if is_known else "-" for count in calls]
+    tokens = "-"  # nobody counted, which is not the same as none
+    if totals.total_tokens:
+        tokens = written(totals.total_tokens) + ("+" if totals.calls_without_usage else "")
+    measured = {
+        "status": run.status,
+        "time": "-" if run.at_work_ms is None else duration(run.at_work_ms),
+        **dict(zip(("llm", "tool", "fail"), counts, strict=True)),
+        "tokens": tokens,
+    }
     name = clean(run.name, 100) or "-"
     if isinstance(run, Concierge):
-        thread = clean(run.thread_id or "-", 100)
-        cells = (run.concierge_id, *measured, str(len(run.children)), name, thread)
-        return dict(zip(RUN_HEADINGS, (*cells, age(now_us - run.start_us)), strict=True))
-    commis = run.metadata
-    job = "-" if commis.job_id is None else str(commis.job_id)
-    task = clean(commis.task or commis.error or "", 300) or "-"
-    began = age(now_us - (commis.started_us or now_us))
-    return dict(zip(HEADINGS, (job, *measured, name, task, began), strict=True))
-
-
-def _tokens(totals: CommisTotals, number: str) -> str:
-    if not totals.total_tokens:
-        return "-"  # nobody counted, which is not the same as none
-    return f"{number}+" if totals.calls_without_usage else number
+        return {
+            "concierge": run.concierge_id, **measured, "commis": str(len(run.children)),
+            "name": name, "thread": clean(run.thread_id or "-", 100),
+            "age": age(now_us - run.start_us),
+        }  # fmt: skip
+    commis = run.written
+    return {
+        "job": "-" if run.job_id is None else str(run.job_id), **measured, "name": name,
+        "task": clean(commis.task or commis.error or "", 300) or "-",
+        "age": age(now_us - (commis.started_us or now_us)),
+    }  # fmt: skip
 
 
 def _print_table(listed: Sequence[Commis | Concierge], now_us: int) -> None:
@@ -156,10 +151,9 @@ def _print_table(listed: Sequence[Commis | Concierge], now_us: int) -> None:
 
     rows = []
     for run in listed:
-        cells = _cells(run, now_us)
-        cells["tokens"] = _tokens(run.totals, short_count(run.totals.total_tokens))
+        cells = _cells(run, now_us, short_count)
         styles = {
-            "status": style_of(run.status),
+            "status": STATUS_STYLES.get(run.status, ""),
             "fail": "dim" if cells["fail"] in {"0", "-"} else "bold red",
             "age": "dim",
         }

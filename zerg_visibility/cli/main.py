@@ -13,7 +13,7 @@ import click
 from zerg_visibility.cli.demo import demo
 from zerg_visibility.cli.doctor import doctor
 from zerg_visibility.cli.listing import list_commis
-from zerg_visibility.cli.options import group_root_option
+from zerg_visibility.cli.options import root_option
 from zerg_visibility.cli.show import show
 from zerg_visibility.cli.tail import tail
 from zerg_visibility.errors import VisibilityError
@@ -44,7 +44,7 @@ class _Commands(click.Group):
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@group_root_option
+@root_option
 @click.version_option(
     package_name="zerg-visibility", prog_name=PROGRAM, message="%(prog)s %(version)s"
 )
@@ -64,13 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and give its exit code.
 
     0 is fine, 1 means that what was asked for does not exist or failed, 2 is wrong usage. An error
-    is one line on standard error.
-
-    Args:
-        arguments: What follows the program's name; those of this process if none are given.
+    is one line on standard error. If no arguments are given, those of this process count.
     """
-    _survive_closed_outputs()
-    _survive_narrow_encodings()
+    _prepare_outputs()
     try:
         code = cli.main(
             None if arguments is None else list(arguments),
@@ -83,7 +79,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx is not None else PROGRAM
-        return _fail(f"{_sentence(error.format_message())} Try: {where} --help", code=2)
+        message = error.format_message()
+        end = "" if message.endswith((".", "?", "!")) else "."
+        return _fail(f"{message}{end} Try: {where} --help", code=2)
     except click.ClickException as error:
         return _fail(error.format_message())
     except (click.Abort, KeyboardInterrupt):
@@ -99,27 +97,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _sentence(message: str) -> str:
-    return message if message.endswith((".", "?", "!")) else f"{message}."
-
-
 def _fail(message: str, code: int = 1) -> int:
     click.echo(f"Error: {one_line(message, 1000)}", err=True)
     return code
 
 
-def _survive_closed_outputs() -> None:
-    """Write to nowhere if standard output or standard error was closed, as by `>&-`."""
+def _prepare_outputs() -> None:
+    """Let an output that was closed, as by `>&-`, and a narrow encoding be no error."""
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
+        stream = getattr(sys, name)
+        if stream is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
-
-
-def _survive_narrow_encodings() -> None:
-    """Let a character that the terminal's encoding lacks become `?`, not an error."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # what the encoding lacks becomes `?`
 
 
 def _drop_output() -> None:

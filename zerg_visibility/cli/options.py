@@ -20,30 +20,19 @@ CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 _ROOT_HELP = f"The store. [default: ${ENV_ROOT}, else ./zerg-data]"
 
 
-def _refuse_empty(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Any:
+def _checked_root(context: click.Context, _parameter: click.Parameter, value: str | None) -> Any:
     if value == "":  # an unset shell variable would otherwise mean the current folder
         raise click.BadParameter("it is empty")
-    return value
-
-
-def _checked_root(context: click.Context, parameter: click.Parameter, value: str | None) -> Path:
-    value = _refuse_empty(context, parameter, value)
-    if value is None:
-        value = context.find_root().params.get("root")
+    if context.parent is None:  # before the command's name, where the command looks for it
+        return value
+    value = value or context.parent.params.get("root")
     return default_root() if value is None else Path(value)
 
 
 def root_option(command: CommandT) -> CommandT:
-    """Add `--root`, which gives the command a Path."""
+    """Add `--root`, which gives a command a Path; one before the command's name is the default."""
     return click.option(
         "--root", type=str, callback=_checked_root, metavar="FOLDER", help=_ROOT_HELP
-    )(command)
-
-
-def group_root_option(command: CommandT) -> CommandT:
-    """Add `--root` before the command's name; one after it wins."""
-    return click.option(
-        "--root", type=str, callback=_refuse_empty, metavar="FOLDER", help=_ROOT_HELP
     )(command)
 
 

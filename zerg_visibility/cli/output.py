@@ -17,23 +17,13 @@ from zerg_visibility.words import UNPRINTABLE, one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
-STATUS_STYLES: dict[str, str] = {
-    "running": "cyan",
-    "success": "green",
-    "failed": "red",
-    "interrupted": "yellow",
-    "cancelled": "yellow",
-    "timeout": "red",
-    "lost": "magenta",
-}
+# A status that a newer version wrote has none.
+STATUS_STYLES = {
+    "running": "cyan", "success": "green", "failed": "red", "interrupted": "yellow",
+    "cancelled": "yellow", "timeout": "red", "lost": "magenta",
+}  # fmt: skip
 
 KIND_STYLES = {"llm": "cyan", "tool": "green", "commis": "magenta"}
-
-
-def style_of(status: str) -> str:
-    """Give the style of a status; one of a newer version has none."""
-    return STATUS_STYLES.get(status, "")
-
 
 NOTE_LEAST = 4
 """A note of which fewer columns fit says nothing."""
@@ -77,12 +67,7 @@ def make_console() -> Console:
 
 
 def folded(text: str, room: int | None) -> list[str]:
-    """Break foreign text, already clean, into lines for a terminal.
-
-    Args:
-        text: What to break, at spaces where that can be.
-        room: Columns; None to leave it whole, as is right for a pipe.
-    """
+    """Break clean text into lines of so many columns; None leaves it whole, as for a pipe."""
     if room is None:
         return [text]
     from rich.text import Text
@@ -92,13 +77,7 @@ def folded(text: str, room: int | None) -> list[str]:
 
 
 def fitted(text: str, columns: int, *, fill: bool = True) -> str:
-    """Cut foreign text, already clean, to a width on the terminal.
-
-    Args:
-        text: What to cut.
-        columns: The width.
-        fill: Whether to fill up with spaces what is shorter.
-    """
+    """Cut clean text to a width on the terminal, and fill up with spaces what is shorter."""
     from rich.text import Text
 
     piece = Text(text)
@@ -107,16 +86,10 @@ def fitted(text: str, columns: int, *, fill: bool = True) -> str:
 
 
 def labelled(name: str, mark: str, note: str, columns: int) -> tuple[str, str]:
-    """Fit the label of a call into columns: the name first, then what fits of the note.
+    """Fit the label of a call into columns, as the name and a rest filled up with spaces.
 
-    Args:
-        name: Model, tool or commis, already clean.
-        mark: What tells calls of one name apart, and is short: kept whole.
-        note: A lesser word on it: what has no room is left out.
-        columns: The width of both parts together.
-
-    Returns:
-        The name, and the rest, filled up with spaces.
+    The mark is kept whole, since it tells calls of one name apart; what has no room of the note is
+    left out.
     """
     from rich.cells import cell_len
 
@@ -140,9 +113,7 @@ def short_count(count: int) -> str:
     """Write a count in at most five characters: `1323`, `12.3k`, `4.5M`."""
     if count < 10_000:
         return str(count)
-    value = float(count)
-    for unit in ("k", "M", "G"):
-        value /= 1000
-        if value < 999.5 or unit == "G":
-            return f"{value:.1f}{unit}" if value < 99.95 else f"{value:.0f}{unit}"
-    raise AssertionError("unreachable")
+    thousands, units = count / 1000, "kMG"
+    while thousands >= 999.5 and len(units) > 1:
+        thousands, units = thousands / 1000, units[1:]
+    return f"{thousands:.{0 if thousands >= 99.95 else 1}f}{units[0]}"

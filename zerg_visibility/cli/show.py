@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -11,12 +12,12 @@ import click
 
 from zerg_visibility.cli.options import json_option, open_store, root_option
 from zerg_visibility.cli.output import (
+    STATUS_STYLES,
     age,
     clean,
     folded,
     make_console,
     on_terminal,
-    style_of,
     write_json,
 )
 from zerg_visibility.clock import format_us
@@ -25,6 +26,7 @@ from zerg_visibility.errors import CommisNotFoundError, RunNotFoundError
 from zerg_visibility.read.children import names, sums
 from zerg_visibility.read.commis import Commis
 from zerg_visibility.read.concierge import Concierge
+from zerg_visibility.read.result import up_to
 from zerg_visibility.status import UNENDED
 from zerg_visibility.store.layout import TOOL_CALLS
 from zerg_visibility.words import counted, duration, length, money
@@ -55,29 +57,20 @@ def show(run: str, as_json: bool, root: Path) -> None:
 
 
 def _find(store: CommisStore, run: str) -> Commis | Concierge:
-    try:
+    with suppress(CommisNotFoundError):
         return store.commis(run)
-    except CommisNotFoundError:
-        pass
-    try:
+    with suppress(RunNotFoundError):
         return store.concierge(run)
-    except RunNotFoundError:
-        jobs = ", ".join(str(item.job_id) for item in islice(store.recent(), 5))
-        runs = ", ".join(item.concierge_id for item in islice(store.concierges(), 2))
-        hints = [f"Latest jobs: {jobs}." if jobs else "", f"Latest runs: {runs}." if runs else ""]
-        hint = " ".join(filter(None, hints)) or "It holds none yet."
-        said = f"no commis and no concierge run {run[:80]!r} in {store.root}. {hint}"
-        raise CommisNotFoundError(said) from None
+    jobs = ", ".join(str(item.job_id) for item in islice(store.recent(), 5))
+    runs = ", ".join(item.concierge_id for item in islice(store.concierges(), 2))
+    hints = [f"Latest jobs: {jobs}." if jobs else "", f"Latest runs: {runs}." if runs else ""]
+    hint = " ".join(filter(None, hints)) or "It holds none yet."
+    said = f"no commis and no concierge run {run[:80]!r} in {store.root}. {hint}"
+    raise CommisNotFoundError(said)
 
 
 def render(run: Commis | Concierge, width: int, *, plain: bool) -> Iterator[Text]:
-    """Write a commis, or a run of a concierge, line by line.
-
-    Args:
-        run: What to write.
-        width: Columns of the terminal.
-        plain: Whether to draw with ASCII alone.
-    """
+    """Write a commis, or a run of a concierge, line by line; if plain, in ASCII and unfolded."""
     from rich.text import Text
 
     from zerg_visibility.cli.waterfall import ASCII, UNICODE, waterfall
@@ -92,15 +85,12 @@ def render(run: Commis | Concierge, width: int, *, plain: bool) -> Iterator[Text
     yield from _files(run, None if plain else width - 2)
 
 
-def _field(name: str, value: str, style: str = "") -> Text:
+def _field(name: str, value: str, style: str = "", room: int | None = None) -> Iterator[Text]:
     from rich.text import Text
 
-    return Text.assemble((name.ljust(_NAME_COLUMNS), "dim"), (value, style))
-
-
-def _long_field(name: str, value: str, room: int | None, style: str = "") -> Iterator[Text]:
-    for number, line in enumerate(folded(value, room)):
-        yield _field(name if number == 0 else "", line, style)
+    for line in folded(value, room):
+        yield Text.assemble((name.ljust(_NAME_COLUMNS), "dim"), (line, style))
+        name = ""
 
 
 _Fact: TypeAlias = tuple[str, str | None, str]
@@ -115,11 +105,12 @@ def _header(run: Commis | Concierge, room: int | None) -> Iterator[Text]:
     job = f"Job {run.job_id}" if isinstance(run, Commis) and run.job_id is not None else None
     yield Text.assemble(
         (job or type(run).__name__, "bold"), "  ",
-        (run.status, f"bold {style_of(run.status)}"), "  ", (clean(run.name, 100), "bold"),
+        (run.status, f"bold {STATUS_STYLES.get(run.status, '')}"), "  ",
+        (clean(run.name, 100), "bold"),
     )  # fmt: skip
     for name, value, style in _of_commis(run) if isinstance(run, Commis) else _of_concierge(run):
         if value:
-            yield from _long_field(name, clean(value), room if name in _FOLDED else None, style)
+            yield from _field(name, clean(value), style, room if name in _FOLDED else None)
 
 
 def _of_commis(now: Commis) -> Iterator[_Fact]:
@@ -133,7 +124,7 @@ def _of_commis(now: Commis) -> Iterator[_Fact]:
     yield from _process(now, commis.pid, commis.host)
     if commis.status == "interrupted":
         waited = length(now.now_us - now.until_us)
-        style = style_of(commis.status)
+        style = STATUS_STYLES.get(commis.status, "")
         yield "waits", f"{waited} so far for a human; resume its thread to let it go on", style
         yield "asked", commis.asked, style
     yield "error", commis.error, "red"
@@ -141,7 +132,7 @@ def _of_commis(now: Commis) -> Iterator[_Fact]:
 
 def _of_concierge(now: Concierge) -> Iterator[_Fact]:
     yield "concierge", now.concierge_id, ""
-    so_far = {"running": " so far", "lost": " until its last sign of life"}.get(now.status, "")
+    so_far = up_to(now.status) if now.status in UNENDED else ""
     took = now.at_work_ms
     yield "time", "not known" if took is None else f"{duration(took)}{so_far}", ""
     yield "started", _started(now), ""
@@ -163,7 +154,7 @@ def _started(run: Commis | Concierge) -> str:
 def _process(run: Commis | Concierge, pid: int | None, host: str | None) -> Iterator[_Fact]:
     where = f"{pid} on {clean(host, 60)}"
     if pid is not None and run.status == "lost":
-        yield "lost", f"process {where} ended without saying so", style_of("lost")
+        yield "lost", f"process {where} ended without saying so", STATUS_STYLES.get("lost", "")
     elif pid is not None and run.status == "running":
         sign = age(run.now_us - (run.sign_of_life_us or run.start_us))
         yield "process", f"{where}, last sign of life {sign} ago", ""
@@ -179,8 +170,7 @@ def _time(now: Commis) -> str:
         return "not known"
     parts = [duration(now.at_work_ms)]
     if commis.status in UNENDED:
-        seen = "so far" if commis.status == "running" else "until its last sign of life"
-        parts[0] += f" {seen}"
+        parts[0] += up_to(commis.status)
     elif commis.wall_ms is not None and commis.wall_ms - now.at_work_ms > 1000:
         parts.append(f"{duration(commis.wall_ms)} from start to end")
     if commis.segments > 1:
@@ -197,9 +187,7 @@ def _totals(run: Commis | Concierge, room: int | None) -> Iterator[Text]:
         ("LLM", times.llm_us, totals.llm_ms, totals.llm_calls, totals.llm_failures),
         ("tools", times.tool_us, totals.tool_ms, totals.tool_calls, totals.tool_failures),
     ):
-        line = _share(name, union_us, whole_us)
-        if calls:
-            line.append(f"  {counted(calls, 'call')}")
+        line = _share(name, union_us, whole_us, f"  {counted(calls, 'call')}" if calls else "")
         if failures:
             line.append(f", {failures} failed", style="red")
         if sum_ms - union_us // 1000 > max(1, union_us // 100_000):
@@ -207,50 +195,44 @@ def _totals(run: Commis | Concierge, room: int | None) -> Iterator[Text]:
         yield line
     if times.open_ms:
         unended = counted(len(run.in_flight + run.waiting), "call")
-        line = _share("open", times.open_us, whole_us)
-        yield line.append(f"  {unended} without an end", style="yellow")
+        yield _share("open", times.open_us, whole_us, f"  {unended} without an end", "yellow")
     if times.duration_ms > times.busy_ms:
-        line = _share("other", times.other_us, whole_us)
+        other_us = whole_us - times.busy_us - times.open_us
         whose = "call of its own" if run.children else "call"
-        yield line.append(f"  in which no {whose} ran", style="dim")
+        yield _share("other", other_us, whole_us, f"  in which no {whose} ran", "dim")
     if totals.total_tokens:
         cached = f" ({totals.cached_tokens:,} cached)" if totals.cached_tokens else ""
         hidden = f" ({totals.reasoning_tokens:,} reasoning)" if totals.reasoning_tokens else ""
-        yield _field(
-            "tokens",
-            f"{totals.total_tokens:,} = {totals.prompt_tokens:,} in{cached} + "
-            f"{totals.completion_tokens:,} out{hidden}",
-        )
+        tokens = f"{totals.total_tokens:,} = {totals.prompt_tokens:,} in{cached}"
+        yield from _field("tokens", f"{tokens} + {totals.completion_tokens:,} out{hidden}")
     if totals.calls_without_usage:
         calls_text = counted(totals.calls_without_usage, "LLM call")
-        yield _field("", f"{calls_text} came without a token count", "yellow")
+        yield from _field("", f"{calls_text} came without a token count", "yellow")
     if times.cut_off:
         cut_off = counted(times.cut_off, "LLM call")
-        yield _field("cut off", f"{cut_off} at the token limit", "yellow")
+        yield from _field("cut off", f"{cut_off} at the token limit", "yellow")
     if totals.cost_usd is not None:
-        yield _field("cost", money(totals.cost_usd))
-    yield from _below(run, room)
-    if isinstance(run, Commis) and (dropped := run.written.dropped_records):
-        lost = counted(dropped, "record")
-        yield _field("dropped", f"{lost} could not be written; figures above are too low", "red")
+        yield from _field("cost", money(totals.cost_usd))
+    commis = run.written if isinstance(run, Commis) else None
+    if run.children:
+        below = run.descendants
+        named = names(run.children, below.jobs if below else None)
+        used = f"; with them {sums(below, totals)}" if below else ""
+        what = "child jobs" if commis else "commis"
+        yield from _field(what, clean(named + used), room=room)
+    if commis and commis.dropped_records:
+        lost = counted(commis.dropped_records, "record")
+        said = f"{lost} could not be written; figures above are too low"
+        yield from _field("dropped", said, "red")
     if run.records.remark is not None:
-        yield _field("remark", run.records.remark, "yellow")
+        yield from _field("remark", run.records.remark, "yellow")
 
 
-def _below(run: Commis | Concierge, room: int | None) -> Iterator[Text]:
-    if not run.children:
-        return
-    below = run.written.descendants if isinstance(run, Commis) else run.descendants
-    named = names(run.children, below.jobs if below else None)
-    used = f"; with them {sums(below, run.timeline.totals)}" if below else ""
-    what = "child jobs" if isinstance(run, Commis) else "commis"
-    yield from _long_field(what, clean(named + used), room)
-
-
-def _share(name: str, part_us: int, whole_us: int) -> Text:
+def _share(name: str, part_us: int, whole_us: int, remark: str, style: str = "") -> Text:
     # Of microseconds, or the shares of a commis of 20 ms would be far from 100 %.
     share = f"{100 * part_us / whole_us:3.0f}%" if whole_us else "   -"
-    return _field(name, f"{length(part_us):>8} {share}")
+    (line,) = _field(name, f"{length(part_us):>8} {share}")
+    return line.append(remark, style)
 
 
 def _files(run: Commis | Concierge, room: int | None) -> Iterator[Text]:

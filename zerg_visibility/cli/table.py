@@ -24,12 +24,7 @@ _ELASTIC = ("task", "thread")
 
 
 def table_of(rows: Sequence[Mapping[str, Text]], width: int) -> Table:
-    """Lay out commis or runs so that each is one line.
-
-    Args:
-        rows: The cells of each by their headings; all have the same, one of them elastic.
-        width: Columns of the terminal.
-    """
+    """Lay out cells by their headings, of which all rows have the same, one of them elastic."""
     wide = width >= 100
     gap, name_most = (2, 24) if wide else (1, 12)
     widths = {

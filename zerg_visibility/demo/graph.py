@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import SystemMessage
@@ -17,11 +17,8 @@ from langgraph.types import Send
 from zerg_visibility.commis.tool import create_commis_tool
 from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.demo import inspection
-from zerg_visibility.demo.listing import Listing, list_files
+from zerg_visibility.demo.inspection import Listing, list_files
 from zerg_visibility.tools.toolkit import CONCIERGE_PROMPT, ConciergeToolkit
-
-MODEL = "model"
-TOOLS = "tools"
 
 _CONCIERGE = """\
 You are a concierge who has a folder inspected by commis and never looks at it yourself.
@@ -41,22 +38,50 @@ that matter. A tool that fails is worth a sentence; do not try it again.
 Your tools: {tools}"""
 
 
+# The purpose of each commis, as a task, and its tools in the order of their use.
+_TEAM: dict[str, tuple[str, *tuple[Callable[[Listing], str], ...]]] = {
+    "disk-use": (
+        "Measure disk use by file type and name the largest files.",
+        inspection.disk_use_by_type,
+        inspection.largest_files,
+    ),
+    "duplicates": (
+        "Find duplicate files by hash and say how much space they waste.",
+        inspection.duplicate_files,
+    ),
+    "line-counts": ("Count lines of text by file type.", inspection.line_counts),
+    "access": (
+        "Look for unreadable files, then hash the first of them. If there are none, try to "
+        "hash missing-on-purpose.txt, which is not there: a failed call is part of the demo.",
+        inspection.unreadable_files,
+        inspection.hash_file,
+    ),
+}
+
+
 def build_concierge(
     model: BaseChatModel, folder: Path, store: CommisStore
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
     """Build the graph that inspects a folder (absolute, without symbolic links) at a message."""
-    team = _team(folder, store.root.resolve())
-    commis = []
-    for one in team:
-        prompt = _COMMIS.format(tools=", ".join(tool.name for tool in one.tools))
-        graph = _agent(model, prompt, one.tools, one.name)
-        commis.append(
-            create_commis_tool(graph, name=one.name, description=one.purpose, store=store)
-        )
-    listed = "\n".join(f"- {one.name}: {one.purpose}" for one in team)
-    prompt = _CONCIERGE.format(advice=CONCIERGE_PROMPT, commis=listed)
-    tools = [*commis, *ConciergeToolkit(store=store).get_tools()]
-    return _agent(model, prompt, tools, "concierge")
+    skip = store.root.resolve()
+
+    def tool_for(look: Callable[[Listing], str]) -> BaseTool:
+        """Make a tool that looks at the folder, cannot leave it and skips the store inside."""
+
+        def run() -> str:
+            return look(list_files(folder, skip))
+
+        return StructuredTool.from_function(run, name=look.__name__, description=look.__doc__)
+
+    commis, listed = [], []
+    for name, (purpose, *looks) in _TEAM.items():
+        tools = [tool_for(look) for look in looks]
+        prompt = _COMMIS.format(tools=", ".join(tool.name for tool in tools))
+        graph = _agent(model, prompt, tools, name)
+        commis.append(create_commis_tool(graph, name=name, description=purpose, store=store))
+        listed.append(f"- {name}: {purpose}")
+    prompt = _CONCIERGE.format(advice=CONCIERGE_PROMPT, commis="\n".join(listed))
+    return _agent(model, prompt, [*commis, *ConciergeToolkit(store=store).get_tools()], "concierge")
 
 
 def _agent(
@@ -72,72 +97,14 @@ def _agent(
     def call(state: MessagesState) -> list[Send] | str:
         # One task for each, so that each is told of when it has ended.
         calls = getattr(state["messages"][-1], "tool_calls", ())
-        return [Send(TOOLS, [{**call, "type": "tool_call"}]) for call in calls] or END
+        return [Send("tools", [{**call, "type": "tool_call"}]) for call in calls] or END
 
-    builder = StateGraph(MessagesState)
-    builder.add_node(MODEL, ask)
-    builder.add_node(TOOLS, ToolNode(list(tools), handle_tool_errors=_tell))
-    builder.add_edge(START, MODEL)
-    builder.add_conditional_edges(MODEL, call, [TOOLS, END])
-    builder.add_edge(TOOLS, MODEL)
+    builder = StateGraph(MessagesState).add_node("model", ask).add_edge(START, "model")
+    builder.add_node("tools", ToolNode(tools, handle_tool_errors=_tell)).add_edge("tools", "model")
+    builder.add_conditional_edges("model", call, ["tools", END])
     return builder.compile(name=name)
 
 
 def _tell(error: OSError) -> str:
     """Put into words what went wrong with a file; anything else is a bug, and is raised."""
     return f"A call failed: {type(error).__name__}: {error}."
-
-
-class _Specialist(NamedTuple):
-    """One kind of commis: what it is for, as a task, and its tools in the order of their use."""
-
-    name: str
-    purpose: str
-    tools: tuple[BaseTool, ...]
-
-
-def _team(folder: Path, skip: Path) -> tuple[_Specialist, ...]:
-    """Give the commis whose tools look at a folder, cannot leave it and skip one inside."""
-
-    def tool(look: Callable[[Listing], str], description: str) -> BaseTool:
-        def run() -> str:
-            return look(list_files(folder, skip))
-
-        return StructuredTool.from_function(run, name=look.__name__, description=description)
-
-    def hash_file(file: str) -> str:
-        return inspection.hash_file(folder, file)
-
-    return (
-        _Specialist(
-            "disk-use",
-            "Measure disk use by file type and name the largest files.",
-            (
-                tool(inspection.disk_use_by_type, "Add up file sizes by file type."),
-                tool(inspection.largest_files, "Name the largest files."),
-            ),
-        ),
-        _Specialist(
-            "duplicates",
-            "Find duplicate files by hash and say how much space they waste.",
-            (tool(inspection.duplicate_files, "Hash files of equal size, give identical ones."),),
-        ),
-        _Specialist(
-            "line-counts",
-            "Count lines of text by file type.",
-            (tool(inspection.line_counts, "Count lines of text by file type."),),
-        ),
-        _Specialist(
-            "access",
-            "Look for unreadable files, then hash the first of them. If there are none, try to "
-            "hash missing-on-purpose.txt, which is not there: a failed call is part of the demo.",
-            (
-                tool(inspection.unreadable_files, "Name the files that may not be read."),
-                StructuredTool.from_function(
-                    hash_file,
-                    name="hash_file",
-                    description="Give the SHA-256 of one file, by its path within the folder.",
-                ),
-            ),
-        ),
-    )

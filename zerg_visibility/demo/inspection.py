@@ -1,38 +1,98 @@
 """What the commis find out about files: each function takes a listing and answers in sentences.
 
-Work is bounded in bytes, and a file that cannot be read is counted, not raised.
+Work is bounded in files and bytes, and a file that cannot be read is counted, not raised.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections import Counter, defaultdict
+import stat
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from zerg_visibility.demo.listing import NAME_MAX, FoundFile, Listing
 from zerg_visibility.words import counted, one_line, size
 
-MAX_BYTES = 300_000_000
-"""Read together by one call of a tool; files beyond it are counted."""
+# Of files in a listing, of bytes read by one call of a tool, and of bytes of a file that is read at
+# all: a demo started in a home directory ends in seconds.
+MAX_FILES, MAX_BYTES, FILE_MAX_BYTES = 20_000, 300_000_000, 50_000_000
 
-_BLOCK_BYTES = 1_000_000
+# Characters of a file's name in what a tool answers.
+NAME_MAX = 160
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A regular file; its name is relative to the folder, and safe to show."""
+
+    path: str
+    name: str
+    suffix: str
+    size_bytes: int
+    inode: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The regular files below a folder, and how many folders were entered and could not be."""
+
+    files: tuple[FoundFile, ...]
+    folders: int
+    closed_folders: int
+    is_cut: bool
+
+
+def list_files(folder: Path, skip: Path, limit: int = MAX_FILES) -> Listing:
+    """Find the regular files below a folder, up to a limit, without entering the one to skip.
+
+    Symbolic links are not followed, other file systems (such as /proc) not entered, and whatever
+    vanishes meanwhile is left out.
+    """
+    top, device = os.fspath(folder), folder.stat().st_dev
+    files: list[FoundFile] = []
+    entered = closed = 0
+    waiting = deque([top])
+    while waiting:
+        try:
+            with os.scandir(waiting.popleft()) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except OSError:
+            closed += 1
+            continue
+        entered += 1
+        for entry in entries:
+            try:
+                known = entry.stat(follow_symlinks=False)
+            except OSError:
+                continue
+            if stat.S_ISDIR(known.st_mode):
+                if known.st_dev == device and entry.path != os.fspath(skip):
+                    waiting.append(entry.path)
+            elif stat.S_ISREG(known.st_mode):
+                if len(files) == limit:
+                    return Listing(tuple(files), entered, closed, is_cut=True)
+                name = one_line(entry.path[len(top) :].lstrip(os.sep), NAME_MAX) or "?"
+                suffix = one_line(Path(entry.name).suffix.lower(), 20) or "(none)"
+                inode = (known.st_dev, known.st_ino)
+                files.append(FoundFile(entry.path, name, suffix, known.st_size, inode))
+    return Listing(tuple(files), entered, closed, is_cut=False)
 
 
 def disk_use_by_type(listing: Listing) -> str:
-    """Add up the sizes of files by the endings of their names."""
-    closed = listing.closed_folders
-    note = f" {counted(closed, 'folder')} could not be entered." if closed else ""
+    """Add up file sizes by file type."""
+    note = _note(listing.closed_folders, "folder", "could not be entered")
     if not listing.files:
         return f"The folder holds no files.{note}"
     sizes: Counter[str] = Counter()
     for file in listing.files:
         sizes[file.suffix] += file.size_bytes
     types = ", ".join(f"{suffix} {size(count)}" for suffix, count in sizes.most_common(5))
-    first = "The first " if listing.is_cut else ""
     return (
-        f"{first}{counted(len(listing.files), 'file')} in {counted(listing.folders, 'folder')} "
-        f"{_hold(len(listing.files))} {size(sizes.total())}: {types}.{note}"
+        f"{'The first ' if listing.is_cut else ''}{counted(len(listing.files), 'file')} in "
+        f"{counted(listing.folders, 'folder')} {_hold(len(listing.files))} "
+        f"{size(sizes.total())}: {types}.{note}"
     )
 
 
@@ -44,67 +104,58 @@ def largest_files(listing: Listing) -> str:
 
 
 def duplicate_files(listing: Listing, max_bytes: int = MAX_BYTES) -> str:
-    """Find files of the same content, by hashing those of equal size."""
+    """Hash files of equal size, give identical ones."""
     by_size: dict[int, dict[tuple[int, int], FoundFile]] = defaultdict(dict)
     for file in listing.files:  # hard links and empty files waste nothing
         if file.size_bytes:
             by_size[file.size_bytes].setdefault(file.inode, file)
-    skipped = 0
-    groups: list[list[FoundFile]] = []
-    for length, alike in sorted(by_size.items(), reverse=True):
-        if len(alike) == 1:
-            continue
-        if length * len(alike) > max_bytes:
-            skipped += len(alike)
-            continue
-        max_bytes -= length * len(alike)
-        by_content: dict[str, list[FoundFile]] = defaultdict(list)
-        for file in alike.values():
-            try:
-                by_content[_hash_of(file.path)].append(file)
-            except OSError:
-                skipped += 1
-        groups += [same for same in by_content.values() if len(same) > 1]
-    note = f" {counted(skipped, 'file')} could not be compared." if skipped else ""
-    if not groups:
+    alike = [file for same in by_size.values() if len(same) > 1 for file in same.values()]
+    by_content: dict[bytes, list[FoundFile]] = defaultdict(list)
+    for file, content in _contents(alike, max_bytes):
+        by_content[hashlib.sha256(content).digest()].append(file)
+    skipped = len(alike) - sum(map(len, by_content.values()))
+    note = _note(skipped, "file", "could not be compared")
+    wasted = {  # in bytes, by the files of one content
+        tuple(same): same[0].size_bytes * (len(same) - 1)
+        for same in by_content.values()
+        if len(same) > 1
+    }
+    if not wasted:
         return f"No two files have the same content.{note}"
-    wasted = [same[0].size_bytes * (len(same) - 1) for same in groups]
-    most = groups[wasted.index(max(wasted))]
+    most = max(wasted, key=lambda same: wasted[same])
     others = f" and {len(most) - 2:,} more" if len(most) > 2 else ""
     return (
-        f"Identical files: {counted(len(groups), 'group')}, wasting {size(sum(wasted))}; most of "
-        f"it {most[0].name} = {most[1].name}{others} ({size(most[0].size_bytes)} each).{note}"
+        f"Identical files: {counted(len(wasted), 'group')}, wasting {size(sum(wasted.values()))}; "
+        f"most of it {most[0].name} = {most[1].name}{others} ({size(most[0].size_bytes)} each)."
+        f"{note}"
     )
 
 
 def line_counts(listing: Listing, max_bytes: int = MAX_BYTES) -> str:
-    """Count the lines of text files by the endings of their names."""
+    """Count lines of text by file type."""
     lines: Counter[str] = Counter()
     longest, texts = (0, ""), 0
-    for file in listing.files:
-        try:
-            count = _lines_of(file.path) if file.size_bytes <= max_bytes else None
-        except OSError:
-            count = None
-        if count is not None:
-            max_bytes -= file.size_bytes
+    # The small ones first, which are texts more often.
+    by_size = sorted(listing.files, key=lambda file: file.size_bytes)
+    for file, content in _contents(by_size, max_bytes):
+        if b"\0" not in content:
+            count = content.count(b"\n") + (content[-1:] not in {b"\n", b""})
             texts += 1
             lines[file.suffix] += count
             longest = max(longest, (count, file.name))
     if not texts:
         return "There are no text files."
     types = ", ".join(f"{suffix} {count:,}" for suffix, count in lines.most_common(5))
-    others = len(listing.files) - texts
     return (
         f"{counted(texts, 'text file')} {_hold(texts)} {counted(lines.total(), 'line')}: {types}. "
         f"Longest: {longest[1]} ({longest[0]:,})."
-        + (f" {counted(others, 'other file')} not counted." if others else "")
+        f"{_note(len(listing.files) - texts, 'other file', 'not counted')}"
     )
 
 
 def unreadable_files(listing: Listing) -> str:
-    """Name the files that this user may not read."""
-    names = [file.name for file in listing.files if not os.access(file.path, os.R_OK)]
+    """Name the files that may not be read."""
+    names = [file.name for file in _unreadable(listing)]
     files = counted(len(listing.files), "file")
     if names:
         return f"{len(names):,} of {files} cannot be read: {', '.join(names[:3])}."
@@ -112,36 +163,34 @@ def unreadable_files(listing: Listing) -> str:
     return f"{whole} can be read." if listing.files else ""
 
 
-def hash_file(folder: Path, name: str) -> str:
-    """Hash one file of a folder, by a relative path that a model may have made up.
-
-    Raises:
-        OSError: There is no such regular file in the folder, or it cannot be read.
-    """
-    path = Path(os.path.normpath(folder / name.replace("\0", "")))
-    # Outside, and through a link to the outside, nothing is to be learnt; not even what is there.
-    inside = path.resolve().is_relative_to(folder.resolve())
-    if not inside or path.is_symlink() or not path.is_file():
-        raise FileNotFoundError(f"no such file in the folder: {name[:200]}")
-    return f"{one_line(name, NAME_MAX)} has the SHA-256 {_hash_of(os.fspath(path))[:16]}."
+def hash_file(listing: Listing) -> str:
+    """Hash the first file that may not be read; if there is none, missing-on-purpose.txt."""
+    for file in _unreadable(listing):
+        with Path(file.path).open("rb") as opened:
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        return f"{file.name} has the SHA-256 {digest[:16]}."
+    raise FileNotFoundError("no such file in the folder: missing-on-purpose.txt")
 
 
 def _hold(count: int) -> str:
     return "holds" if count == 1 else "hold"
 
 
-def _hash_of(path: str) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _unreadable(listing: Listing) -> list[FoundFile]:
+    return [file for file in listing.files if not os.access(file.path, os.R_OK)]
 
 
-def _lines_of(path: str) -> int | None:
-    """Count the lines of a file; None if it is not text."""
-    count, last = 0, b"\n"
-    with Path(path).open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            if b"\0" in block:
-                return None
-            count += block.count(b"\n")
-            last = block[-1:]
-    return count + (last != b"\n")
+def _contents(files: Iterable[FoundFile], max_bytes: int) -> Iterator[tuple[FoundFile, bytes]]:
+    """Read one file after another, without those too large together and those that cannot be."""
+    for file in files:
+        if file.size_bytes <= min(max_bytes, FILE_MAX_BYTES):
+            try:
+                content = Path(file.path).read_bytes()
+            except OSError:
+                continue
+            max_bytes -= len(content)
+            yield file, content
+
+
+def _note(count: int, noun: str, verb: str) -> str:
+    return f" {counted(count, noun)} {verb}." if count else ""

@@ -17,20 +17,16 @@ from langsmith.run_helpers import tracing_context
 from zerg_visibility.callbacks.handler import VisibilityCallbackHandler
 from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.demo.graph import build_concierge
-from zerg_visibility.demo.provider import model_failed, open_model
+from zerg_visibility.demo.model import model_failed, offline_model, open_model
 from zerg_visibility.demo.report import DemoReport
-from zerg_visibility.demo.script import offline_model
 from zerg_visibility.errors import ConfigurationError, VisibilityError
-from zerg_visibility.settings import LOGGER_NAME
+from zerg_visibility.settings import DEFAULT_LOG_PATH, LOGGER_NAME
 from zerg_visibility.sinks.logfile import configure_logging
 from zerg_visibility.store.metadata import CommisMetadata
 from zerg_visibility.words import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-LOG_FILE = Path("logs/backend/backend.log")
-"""Tier 3 below the store's root, where the specification's commands look for it."""
 
 MAX_STEPS = 50
 """A model that goes on for longer is stopped; it may cost money."""
@@ -48,20 +44,18 @@ def run_demo(path: Path, *, root: Path, model: str | None, console: Console) -> 
     """
     folder = path.resolve()
     if not folder.is_dir():
-        kind = "not a folder" if folder.exists() else "not there"
-        raise VisibilityError(f"{one_line(str(path), 200)} is {kind}; the demo inspects a folder")
+        raise VisibilityError(f"there is no folder {one_line(str(path), 200)} to inspect")
     chat_model = offline_model() if model is None else open_model(model)
     store = CommisStore(root)
-    report = DemoReport(console, store, store.root / LOG_FILE)
-    config: RunnableConfig = {
-        "callbacks": [VisibilityCallbackHandler(store)],
-        "recursion_limit": MAX_STEPS,
-    }
+    log_file = store.root / DEFAULT_LOG_PATH  # where the specification's commands look for it
+    report = DemoReport(console, store, log_file)
+    handler = VisibilityCallbackHandler(store)
+    config: RunnableConfig = {"callbacks": [handler], "recursion_limit": MAX_STEPS}
     question = HumanMessage(f"Inspect the folder {one_line(str(folder), 300)}.")
     jobs: list[CommisMetadata] = []
     answer = ""
     # Somebody who has LangSmith turned on did not ask for a demo to be sent there.
-    with _logging_to(store, report.log_file), tracing_context(enabled=False):
+    with _logging_to(store, log_file), tracing_context(enabled=False):
         report.begin(folder, model)
         graph = build_concierge(chat_model, folder, store)
         try:

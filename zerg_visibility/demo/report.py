@@ -17,7 +17,7 @@ from rich.rule import Rule
 from rich.text import Text
 
 from zerg_visibility.commis_store import CommisStore
-from zerg_visibility.demo.script import OFFLINE_MODEL
+from zerg_visibility.demo.model import OFFLINE_MODEL
 from zerg_visibility.settings import at_root
 from zerg_visibility.store.layout import COMMIS, METRICS
 from zerg_visibility.store.metadata import CommisMetadata
@@ -25,8 +25,6 @@ from zerg_visibility.words import counted, duration, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-PROGRAM = "zerg-visibility"
 
 # Lines of metrics.jsonl with so many rows each (the specification's fields, not all the ids), and
 # lines of the log.
@@ -40,19 +38,18 @@ class DemoReport:
     """
 
     def __init__(self, console: Console, store: CommisStore, log_file: Path) -> None:
-        self.log_file = log_file
+        self._log_file = log_file
         self._console = console
         self._store = store
 
     def begin(self, folder: Path, model: str | None) -> None:
         """Say what is going to happen."""
         self._say(f"Inspecting {one_line(str(folder), 500)}", style="bold")
-        if model is None:
-            self._say(
-                f"Model: {OFFLINE_MODEL}, a script; it takes no time, and nothing leaves here."
-            )
-        else:
-            self._say(f"Model: {one_line(model, 100)}; file names and figures are sent to it.")
+        self._say(
+            f"Model: {OFFLINE_MODEL}, a script; it takes no time, and nothing leaves here."
+            if model is None
+            else f"Model: {one_line(model, 100)}; file names and figures are sent to it."
+        )
 
     def planned(self, calls: Sequence[ToolCall]) -> None:
         """Say how many commis the concierge starts with these calls, if any."""
@@ -72,50 +69,46 @@ class DemoReport:
 
     def end(self, answer: str, jobs: Sequence[CommisMetadata]) -> None:
         """Show the three tiers: what the concierge said at last, and files of the commis."""
-        telling = max(jobs, key=lambda job: (job.totals.tool_failures, job.duration_ms or 0))
-        metrics = self._store.folder(telling.commis_id) / METRICS
+        job = max(jobs, key=lambda job: (job.totals.tool_failures, job.duration_ms or 0))
+        root, log = self._store.root, self._log_file
+        metrics = self._store.folder(job.commis_id) / METRICS
         self._heading("Tier 1: what the concierge answers")
         for line in answer.strip().splitlines() or ["(The model gave no answer.)"]:
             self._console.print(Text(one_line(line, 2000)))
         if "Execution time:" not in answer:
             # A real model may put it in other words; this is what the tool told it.
-            for job in jobs:
-                self._say(f"Execution time: {duration(job.duration_ms or 0)} (job {job.job_id})")
-        self._heading(f"Tier 2: {METRICS} of job {telling.job_id}")
-        self._say(one_line(_near(metrics), 1000), style="bold")
+            for one in jobs:
+                self._say(f"Execution time: {duration(one.duration_ms or 0)} (job {one.job_id})")
+        self._heading(f"Tier 2: {METRICS} of job {job.job_id}", metrics)
         for line in _lines(metrics)[:_LINES]:
             self._folded(line, _ROWS)
-        self._heading(f"Tier 3: log lines of job {telling.job_id}")
-        self._say(one_line(_near(self.log_file), 1000), style="bold")
-        for line in _lines(self.log_file, f"commis_id={telling.commis_id} ")[-_LOG_LINES:]:
+        self._heading(f"Tier 3: log lines of job {job.job_id}", log)
+        for line in _lines(log, f"commis_id={job.commis_id} ")[-_LOG_LINES:]:
             self._folded(line)
         self._heading("Look further")
-        for command in self._commands(telling, metrics):
-            self._say(command, style="cyan")
-
-    def _commands(self, job: CommisMetadata, metrics: Path) -> list[str]:
-        """Give command lines that work where the demo was started."""
-        program, root, log = _program(), self._store.root, _quoted(self.log_file)
-        at = at_root(root)
-        everything = f"{_quoted(root / COMMIS)}/*/{METRICS}"
-        return [
+        program, at, tier_3 = _program(), at_root(root), _quoted(log)
+        for command in (  # they work where the demo was started
             f"{program} list{at}",
             f"{program} show {job.job_id or job.commis_id}{at}",
             f"{program} tail --from-start{at}",
-            f"{program} doctor --log {log}{at}",
+            f"{program} doctor --log {tier_3}{at}",
             f"jq -s 'sort_by(.duration_ms) | reverse | .[0:5]' {_quoted(metrics)}",
-            f"jq -c 'select(.event==\"tool_call\" and .success==false)' {everything}",
-            f"grep tool_call_complete {log} | grep success=False",
-            f"grep {shlex.quote(f'commis_id={job.commis_id}')} {log}",
-        ]
+            f"jq -c 'select(.event==\"tool_call\" and .success==false)' "
+            f"{_quoted(root / COMMIS)}/*/{METRICS}",
+            f"grep tool_call_complete {tier_3} | grep success=False",
+            f"grep {shlex.quote(f'commis_id={job.commis_id}')} {tier_3}",
+        ):
+            self._say(command, style="cyan")
 
     def _say(self, text: str, style: str = "") -> None:
         # Not wrapped: what is too long runs on, so that paths and commands can be copied whole.
         self._console.print(Text(text, style=style), soft_wrap=True)
 
-    def _heading(self, title: str) -> None:
+    def _heading(self, title: str, path: Path | None = None) -> None:
         self._console.print()
         self._console.print(Rule(Text(title, style="bold"), align="left", style="dim"))
+        if path is not None:
+            self._say(one_line(_near(path), 1000), style="bold")
 
     def _folded(self, line: str, rows: int | None = None) -> None:
         """Print a line on so many indented rows, broken after spaces and commas."""
@@ -146,9 +139,10 @@ def _quoted(path: Path) -> str:
 
 
 def _program() -> str:
-    found = shutil.which(PROGRAM)
+    found = shutil.which("zerg-visibility")
     if found is None:  # run from a source tree, or in an environment that is not active
         return f"{_quoted(Path(sys.executable))} -m zerg_visibility"
     # `uv run` puts it on the path of what it runs, not on that of the shell it is typed into, and
     # would first install what only the development of a project needs.
-    return _quoted(Path(found)) if os.environ.get("UV_RUN_RECURSION_DEPTH") else PROGRAM
+    inside_uv = os.environ.get("UV_RUN_RECURSION_DEPTH")
+    return _quoted(Path(found)) if inside_uv else "zerg-visibility"

@@ -38,11 +38,6 @@ class Examined(Commis):
         return None
 
     @property
-    def calls(self) -> int:
-        """How many calls its totals know."""
-        return self.written.totals.llm_calls + self.written.totals.tool_calls
-
-    @property
     def left_nothing(self) -> bool:
         """Whether no record of it is there, though its metadata is."""
         return not (self.problem or self.records.items)
@@ -52,11 +47,6 @@ class Examined(Commis):
         """What cannot be read of its records; at work, a last line may just be being written."""
         torn = self.records.torn and self.status != "running"
         return self.records.remark if self.records.unreadable or torn else None
-
-    @property
-    def took_0_ms(self) -> bool:
-        """Whether it took less than 1 ms, which is written as 0."""
-        return self.written.duration_ms == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +83,9 @@ _RULES = (
     Rule("metadata", "warning", lambda one: bool(one.problem) and one.folder.is_dir(),
          f"left no {METADATA}: killed at birth, or just being born.",
          None, "ls -la {folder}"),
-    Rule("metrics", "warning", lambda one: one.left_nothing and one.calls > 0,
+    Rule("metrics", "warning",
+         lambda one: one.left_nothing
+         and one.written.totals.llm_calls + one.written.totals.tool_calls > 0,
          f"made calls, but {METRICS} holds none of them.",
          None, "ls -la {folder}"),
     Rule("metrics", "warning",
@@ -108,10 +100,11 @@ _RULES = (
          "the same thread_id goes on with it.",
          "zerg-visibility show {job}{at}"),
     Rule("durations", "warning",
-         lambda one: one.took_0_ms and any(record.duration_ms > 0 for record in one.records.items),
+         lambda one: one.written.duration_ms == 0
+         and any(record.duration_ms > 0 for record in one.records.items),
          "took 0 ms although calls in it took longer.",
          None, f"cat {{folder}}/{METADATA}"),
-    Rule("durations", "ok", lambda one: one.took_0_ms,
+    Rule("durations", "ok", lambda one: one.written.duration_ms == 0,
          "took 0 ms, which is how less than 1 ms is written.",
          "Expected of very fast work, such as a mock model in a test; start_ts and end_ts in "
          f"{METRICS} have microseconds."),
@@ -131,11 +124,7 @@ _RULES = (
 
 
 def examine(store: CommisStore) -> tuple[Examined, ...]:
-    """Read the latest commis once, for all checks.
-
-    Raises:
-        OSError: Which there are may not be read by this user.
-    """
+    """Read the latest commis once, for all checks; an OSError if this user may not list them."""
     return tuple(Examined(store, found) for found in islice(store.recent(), LATEST))
 
 
@@ -157,12 +146,8 @@ def _finding(rule: Rule, asked: Sequence[Examined]) -> Finding | None:
         for one, said in seen
     ]
     first, _ = seen[0]
-    at = at_root(first.folder.parents[1])
-    places = {"folder": shlex.quote(str(first.folder)), "job": first.job_id, "at": at}
-    return Finding(
-        rule.check,
-        rule.state,
-        f"{len(seen):,} commis {rule.summary}",  # the plural of commis is commis
-        (*named(details), *filter(None, [rule.explained])),
-        rule.cure and rule.cure.format(**places),
-    )
+    folder, at = shlex.quote(str(first.folder)), at_root(first.folder.parents[1])
+    cure = rule.cure and rule.cure.format(folder=folder, job=first.job_id, at=at)
+    summary = f"{len(seen):,} commis {rule.summary}"  # the plural of commis is commis
+    explained = (*named(details), *filter(None, [rule.explained]))
+    return Finding(rule.check, rule.state, summary, explained, cure)

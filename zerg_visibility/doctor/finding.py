@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -9,6 +10,9 @@ State: TypeAlias = Literal["ok", "warning", "failed"]
 
 OTHER_USER = "What runs as another user may be able to, but then run doctor as that one."
 """Said of what this user may not do."""
+
+SETUP = "from zerg_visibility import configure_logging; configure_logging()"
+"""The line of code that turns Tier 3 on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,14 @@ class Finding:
     summary: str
     details: tuple[str, ...] = ()
     cure: str | None = None
+
+
+def refused(check: str, path: object, error: OSError, doing: str = "read") -> Finding:
+    """Say that the system does not let this user at something."""
+    shown = shlex.quote(str(path))
+    disk = f" df -h {shown};" if doing == "written to" else ""
+    summary = f"{path} cannot be {doing}: {error.strerror}."
+    return Finding(check, "failed", summary, (OTHER_USER,), f"ls -ld {shown};{disk} id")
 
 
 def named(items: list[str], most: int = 5) -> tuple[str, ...]:

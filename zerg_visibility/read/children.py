@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from zerg_visibility.read.run import Child
 from zerg_visibility.store.metadata import CommisTotals, DescendantTotals
-from zerg_visibility.words import counted, one_line
+from zerg_visibility.words import counted, first_of, one_line
 
 NAMED = 3
 """So many children are named."""
@@ -17,13 +17,7 @@ NAME_MAX = 30
 def children_text(
     children: Sequence[Child], below: DescendantTotals | None, own: CommisTotals
 ) -> str | None:
-    """Write `With its 2 child jobs (#4 research, #5 writer): ...`; None if there are none.
-
-    Args:
-        children: The commis that the one above started.
-        below: Sums over all commis below it; None if they are not known.
-        own: The totals of the one above.
-    """
+    """Write `With its 2 child jobs (#4 research, #5 writer): ...`; None if there are none."""
     if not children:
         return None
     jobs = counted(len(children) if below is None else below.jobs, "child job")
@@ -33,26 +27,16 @@ def children_text(
 
 
 def names(children: Sequence[Child], jobs: int | None = None) -> str:
-    """Name the first children: `#4 research, #5 writer (failed) and 3 more`.
-
-    Args:
-        children: Of whom the first are named.
-        jobs: How many there are with those below them, if that is known.
-    """
-    more = (jobs or len(children)) - len(children[:NAMED])
-    named = ", ".join(_name(child) for child in children[:NAMED])
-    return named + (f" and {more:,} more" if more > 0 else "")
+    """Name the first of so many children: `#4 research, #5 writer (failed) and 3 more`."""
+    return first_of([_name(child) for child in children[:NAMED]], NAMED, jobs or len(children))
 
 
 def sums(below: DescendantTotals, own: CommisTotals) -> str:
     """Say what they and the one above used: `10,790 tokens, 12 LLM calls, 4 tool calls`."""
     tokens = below.total_tokens + own.all_tokens
-    parts = [
-        *([counted(tokens, "token")] if tokens else []),
-        counted(below.llm_calls + own.llm_calls, "LLM call"),
-        counted(below.tool_calls + own.tool_calls, "tool call"),
-    ]
-    return ", ".join(parts)
+    llm_calls = counted(below.llm_calls + own.llm_calls, "LLM call")
+    tool_calls = counted(below.tool_calls + own.tool_calls, "tool call")
+    return (f"{counted(tokens, 'token')}, " if tokens else "") + f"{llm_calls}, {tool_calls}"
 
 
 def _name(child: Child) -> str:

@@ -23,12 +23,8 @@ def metadata_or_stub(
 ) -> CommisMetadata:
     """Read what is known of a commis, if need be without its metadata.json.
 
-    Everything that lists or shows commis asks here, so that all say the same.
-
-    Args:
-        store: Where it lies.
-        commis_id: Which.
-        job_id: The number under which it was found, which decides over what the file says.
+    Everything that lists or shows commis asks here, so that all say the same. The number under
+    which it was found decides over what the file says.
     """
     try:
         found = store.written_metadata(commis_id).seen_now()
@@ -59,6 +55,8 @@ class Commis(RunFiles):
         # Why its metadata.json cannot be read, if it cannot.
         self.problem = None if written.readable else written.error
         self.segments = written.segments
+        self.descendants = written.descendants  # sums over all commis below it
+        self.latest_segment_us = written.segment_started_us
 
     @classmethod
     def find(cls, store: StoreDirectory, job: str | int) -> Self:
@@ -70,11 +68,6 @@ class Commis(RunFiles):
         """
         commis_id = store.find(job)
         return cls(store, metadata_or_stub(store, commis_id, job_number(job)))
-
-    def _facts(self) -> dict[str, str | None]:
-        known = self.written
-        return {"commis id": known.commis_id, "job": str(known.job_id or "-"), "name": known.name,
-                "task": known.task, "error": known.error}  # fmt: skip
 
     @property
     def status(self) -> str:
@@ -106,7 +99,7 @@ class Commis(RunFiles):
         except FileNotInCommisError:
             return None
 
-    @property
+    @cached_property
     def at_work_ms(self) -> int | None:
         """Milliseconds at work, or passed if it has not ended; None if not known."""
         return self.written.worked_ms(self.until_us)
@@ -130,11 +123,6 @@ class Commis(RunFiles):
 
     def _commis(self, commis_id: str) -> Commis:
         return Commis.find(self._store, commis_id)
-
-    @property
-    def latest_segment_us(self) -> int | None:
-        """When its latest segment began."""
-        return self.written.segment_started_us
 
     def segment_at(self, moment_us: int) -> SegmentRun | None:
         """Give the segment in which something began at a moment, if that is known."""

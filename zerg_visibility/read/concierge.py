@@ -48,10 +48,6 @@ class Concierge(RunFiles):
             raise RunNotFoundError(f"no concierge run {concierge_id[:80]!r} in {store.root}")
         return cls(store, concierge_id)
 
-    def _facts(self) -> dict[str, str | None]:
-        return {"concierge id": self.concierge_id, "name": self.name, "thread": self.thread_id,
-                "error": self.error}  # fmt: skip
-
     @cached_property
     def run(self) -> ConciergeRunRecord | None:
         """The record of the run as a whole; None if it has not ended, or could not say so."""
@@ -109,7 +105,7 @@ class Concierge(RunFiles):
         """The LangGraph thread, where there is one."""
         return self._known.thread_id if self._known else None
 
-    @property
+    @cached_property
     def at_work_ms(self) -> int | None:
         """Milliseconds it took, or has taken so far; None if that cannot be read."""
         return None if self.problem else max(0, self.until_us - self.start_us) // 1000

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import codecs
 import io
+import re
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -19,35 +19,21 @@ MARKER_BYTES = 800
 """Kept free for the line that says what was left out; file names in it are cut to fit."""
 
 
+# Where a line is cut, no half of a character is left.
+_LAST_CHARACTER = re.compile(rb"[\xc0-\xff][\x80-\xbf]{0,3}\Z")
+_REST_OF_CHARACTER = re.compile(rb"\A[\x80-\xbf]{1,3}")
+
+
 class NoSuchLineError(LookupError):
     """The file has not so many lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """Text out of a file.
-
-    Args:
-        text: What was asked for, shortened in its middle if it was too long.
-        reaches_end: Whether the file ends where the text ends.
-    """
+    """Text out of a file, shortened in its middle if too long, and whether the file ends there."""
 
     text: str
     reaches_end: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """The head or the tail: bytes from `start` to `end`, cut within a line if not `whole`."""
-
-    data: bytes
-    start: int
-    end: int
-    whole: bool
-
-    @property
-    def lines(self) -> int:
-        return self.data.count(b"\n") + (not self.data.endswith(b"\n"))
 
 
 def excerpt(
@@ -67,7 +53,7 @@ def excerpt(
         file_path: What the model calls it, for the sentence on how to ask for the rest.
         max_bytes: The most to give, as UTF-8; at least twice MARKER_BYTES.
         start_line: The first line, from 1 on.
-        max_lines: At most so many; None reads to the end.
+        max_lines: None reads to the end.
 
     Raises:
         NoSuchLineError: The file has fewer lines than start_line.
@@ -79,41 +65,29 @@ def excerpt(
             f"start_line {words.one_line(str(start_line), 20)} is past the end: "
             f"the file has {words.counted(passed, 'line')}."
         )
-    end, lines = size, None
-    if max_lines is not None or size - begin > max_bytes:
-        end, lines = _after_lines(file, begin, size, max_lines)
+    end, lines = _after_lines(file, begin, size, max_lines)
     if end - begin <= max_bytes:
-        data = _read(file, begin, end)
-        text = data.decode("utf-8", "replace")
+        text = _text(_read(file, begin, end))
         if len(text.encode()) <= max_bytes:
             return Excerpt(text, end == size)
-        lines = data.count(b"\n") + (not data.endswith(b"\n")) if lines is None else lines
     half = (max_bytes - MARKER_BYTES) // 2
-    head = _head(file, begin, end, half)
-    tail = _tail(file, head.end, end, half)
-    marker = _marker(file_path, head, tail, start_line, lines or 1)
-    first = head.data.decode("utf-8", "replace")
-    last = tail.data.decode("utf-8", "replace")
-    return Excerpt(f"{first}{'' if head.whole else chr(10)}{marker}\n{last}", end == size)
+    head = _head(_read(file, begin, min(end, begin + half)), half)
+    begin_of_tail = max(begin + len(head), end - half)
+    tail, is_whole = _tail(_read(file, begin_of_tail - 1, end), half)
+    missing = end - begin - len(head) - len(tail)
+    marker = _marker(file_path, head, tail, is_whole, start_line, lines, missing)
+    newline = "" if head.endswith(b"\n") else "\n"
+    return Excerpt(f"{_text(head)}{newline}{marker}\n{_text(tail)}", end == size)
 
 
 def _after_lines(file: BinaryIO, start: int, end: int, wanted: int | None) -> tuple[int, int]:
     """Go over so many lines, or all of them; give where that ends and how many there were."""
-    if wanted == 0:
-        return start, 0
     file.seek(start)
-    offset, passed, within_line = start, 0, False
-    while block := file.read(min(BLOCK_BYTES, end - offset)):
-        newlines = block.count(b"\n")
-        if wanted is not None and passed + newlines >= wanted:
-            at = -1
-            for _ in range(wanted - passed):
-                at = block.find(b"\n", at + 1)
-            return offset + at + 1, wanted
-        passed += newlines
-        offset += len(block)
-        within_line = not block.endswith(b"\n")
-    return offset, passed + within_line
+    offset, passed, piece = start, 0, b"\n"
+    while passed != wanted and (piece := file.readline(min(BLOCK_BYTES, end - offset))):
+        offset += len(piece)
+        passed += piece.endswith(b"\n") or offset == end
+    return offset, passed
 
 
 def _read(file: BinaryIO, start: int, end: int) -> bytes:
@@ -121,64 +95,62 @@ def _read(file: BinaryIO, start: int, end: int) -> bytes:
     return file.read(end - start)
 
 
-def _head(file: BinaryIO, begin: int, end: int, budget: int) -> _Part:
-    data = _read(file, begin, min(end, begin + budget))
-    while (over := _encoded(data) - budget) > 0:
-        # A byte that is replaced takes three, so dropping a third of the excess is never too much.
-        data = data[: len(data) - (over + 2) // 3]
-    last_newline = data.rfind(b"\n")
-    if last_newline >= 0:
-        data = data[: last_newline + 1]
-        return _Part(data, begin, begin + len(data), whole=True)
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    decoder.decode(data)
-    data = data[: len(data) - len(decoder.getstate()[0])]  # no half of a character
-    return _Part(data, begin, begin + len(data), whole=False)
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
 
 
-def _tail(file: BinaryIO, begin: int, end: int, budget: int) -> _Part:
-    start = max(begin, end - budget)
-    data = _read(file, start, end)
-    end = start + len(data)
-    while (over := _encoded(data) - budget) > 0:
-        data = data[(over + 2) // 3 :]
-    start = end - len(data)
-    if start == 0 or _read(file, start - 1, start) == b"\n":
-        return _Part(data, start, end, whole=True)
-    first_newline = data.find(b"\n", 0, len(data) - 1)
-    if first_newline >= 0:
-        data = data[first_newline + 1 :]
-        return _Part(data, end - len(data), end, whole=True)
-    while data and data[0] & 0xC0 == 0x80 and end - len(data) < start + 3:
-        data = data[1:]  # no half of a character
-    return _Part(data, end - len(data), end, whole=False)
+def _over(data: bytes, budget: int) -> int:
+    # A byte that is replaced takes three, so dropping a third of the excess is never too much.
+    return (max(0, len(_text(data).encode()) - budget) + 2) // 3
 
 
-def _encoded(data: bytes) -> int:
-    return len(data.decode("utf-8", "replace").encode())
+def _head(data: bytes, budget: int) -> bytes:
+    """Keep the beginning: whole lines, or if not even one fits, whole characters."""
+    while over := _over(data, budget):
+        data = data[:-over]
+    return data[: data.rfind(b"\n") + 1] or _LAST_CHARACTER.sub(b"", data)
 
 
-def _marker(file_path: str, head: _Part, tail: _Part, first: int, lines: int) -> str:
+def _tail(data: bytes, budget: int) -> tuple[bytes, bool]:
+    """Keep the end in the same way, and say whether it is whole lines.
+
+    The first byte only tells whether a line begins after it.
+    """
+    while over := _over(data[1:], budget):
+        data = data[over:]
+    newline = data.find(b"\n", 0, len(data) - 1)
+    if newline >= 0:
+        return data[newline + 1 :], True
+    return _REST_OF_CHARACTER.sub(b"", data[1:]), False
+
+
+def _lines(data: bytes) -> int:
+    return data.count(b"\n") + (not data.endswith(b"\n"))
+
+
+def _marker(
+    path: str, head: bytes, tail: bytes, tail_is_whole: bool, first: int, lines: int, left_out: int
+) -> str:
     """Say in one line which lines lie between head and tail, and how to ask for them."""
-    missing = words.counted(tail.start - head.end, "byte")
+    missing = words.counted(left_out, "byte")
     last = first + lines - 1
     if lines == 1:
         return f"[{missing} left out here: the middle of line {first}, too long to be shown whole.]"
-    begin = first + head.lines
-    end = last - tail.lines
+    begin = first + _lines(head)
+    end = last - _lines(tail)
     what = []
-    if not head.whole:
+    if not head.endswith(b"\n"):
         what.append(f"the rest of line {first}")
     if end >= begin:
         what.append(f"line {begin}" if begin == end else f"lines {begin} to {end}")
-    if not tail.whole:
+    if not tail_is_whole:
         what.append(f"the beginning of line {last}")
     if end < begin:
         return f"[{missing} left out here: {' and '.join(what)}, too long to be shown whole.]"
     count = end - begin + 1
-    fitting = min(count, max(1, head.lines + tail.lines))
+    fitting = min(count, max(1, _lines(head) + _lines(tail)))
     return (
         f"[{words.counted(count, 'line')} and {missing} left out here: {', '.join(what)}. "
-        f"Ask for them with read_commis_file, file_path='{words.one_line(file_path, 100)}', "
+        f"Ask for them with read_commis_file, file_path='{words.one_line(path, 100)}', "
         f"start_line={begin}, max_lines={fitting}.]"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Literal
 
 import orjson
 
@@ -36,53 +36,27 @@ JOBS_PER_POLL = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Told:
-    """What a commis did.
+class News:
+    """What a commis did: its metadata, and when, in microseconds since 1970.
 
-    Args:
-        commis: Its metadata.
-        at_us: When, in microseconds since 1970.
+    It began or was found at work when following began (`resumed` if it was seen before), wrote a
+    record (with the line as it stands in the file) or a line that is none, or is no longer at work,
+    for now or for good; its status says why.
     """
 
+    event: Literal["commis_started", "record", "line_unreadable", "commis_ended"]
     commis: CommisMetadata
     at_us: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommisStarted(_Told):
-    """It began, or was found at work when following began; `resumed` if it was seen before."""
-
-    resumed: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordSeen(_Told):
-    """It wrote a record, with the line as it stands in the file."""
-
-    record: Record
-    line: bytes
-
-
-class LineUnreadable(_Told):
-    """A finished line of its metrics.jsonl is not a record."""
-
-
-class CommisEnded(_Told):
-    """It is no longer at work, for now or for good; its status says why."""
-
-
-News: TypeAlias = CommisStarted | RecordSeen | LineUnreadable | CommisEnded
+    resumed: bool = False
+    record: Record | None = None
+    line: bytes = b""
 
 
 class Follower:
     """Finds what commis of a store did since the last poll, at a cost per commis at work.
 
-    One thread may use it. Nothing needs to exist yet, not even the root.
-
-    Args:
-        store: Whose commis to follow.
-        from_start: Whether to tell everything that is there already, from job 1 on.
-        clock: Where times come from.
+    One thread may use it. Nothing needs to exist yet, not even the root. `from_start` tells all
+    that is there already, from job 1 on.
     """
 
     def __init__(
@@ -91,7 +65,6 @@ class Follower:
         self._store = store
         self._clock = clock
         self._newest = store.newest_job()
-        self._there_before = self._newest
         self._old = 0 if from_start else self._newest
         self._next = 1 if from_start else max(1, self._newest - MAX_ENDED + 1)
         self._pending: dict[int, float] = {}
@@ -115,38 +88,35 @@ class Follower:
         """
         self._discover()
         per_commis = [followed.look() for followed in self._followed.values()]
-        self._forget_oldest()
+        idle = [job_id for job_id, followed in self._followed.items() if not followed.at_work]
+        for job_id in idle[: max(0, len(idle) - MAX_ENDED)]:
+            del self._followed[job_id]
         # Merging rather than sorting keeps the order within a commis, whatever its clocks say.
         return list(heapq.merge(*per_commis, key=lambda item: item.at_us))
 
     def _discover(self) -> None:
         self._newest = self._store.newest_job()
         if self._newest < self._next - 1:  # the store was emptied and begun anew
-            self._next, self._old, self._there_before = 1, 0, 0
+            self._next, self._old = 1, 0
             self._followed.clear()
             self._pending.clear()
         now = self._clock.monotonic_ns() / 1e9
         for job_id in range(self._next, min(self._newest, self._next + JOBS_PER_POLL - 1) + 1):
             # A number that was there before has lost its commis for good.
-            self._pending[job_id] = now + (PENDING_S if job_id > self._there_before else 0)
+            self._pending[job_id] = now + (PENDING_S if job_id > self._old else 0)
             self._next = job_id + 1
         for job_id, deadline in list(self._pending.items()):
             try:
                 commis_id = self._store.find(job_id)
             except (CommisNotFoundError, PermissionError):
                 # One that may not be read hides no other.
-                if now >= deadline:
-                    del self._pending[job_id]
-                continue
+                if now < deadline:
+                    continue
+            else:
+                self._followed[job_id] = _Followed(
+                    self._store, self._clock, job_id, commis_id, known=job_id <= self._old
+                )
             del self._pending[job_id]
-            self._followed[job_id] = _Followed(
-                self._store, self._clock, job_id, commis_id, known=job_id <= self._old
-            )
-
-    def _forget_oldest(self) -> None:
-        idle = [job_id for job_id, followed in self._followed.items() if not followed.at_work]
-        for job_id in idle[: max(0, len(idle) - MAX_ENDED)]:
-            del self._followed[job_id]
 
 
 class _Followed:
@@ -185,7 +155,8 @@ class _Followed:
         if before is None or seen.segments > before.segments:
             started_us = seen.started_us if before is None else seen.segment_started_us
             at_us = started_us or self._clock.wall_us()
-            news.append(CommisStarted(commis=seen, resumed=before is not None, at_us=at_us))
+            resumed = before is not None
+            news.append(News(event="commis_started", commis=seen, at_us=at_us, resumed=resumed))
         now = self._clock.monotonic_ns() / 1e9
         was_at_work = bool(news) or (before is not None and before.status == "running")
         if self.at_work or was_at_work:
@@ -195,7 +166,7 @@ class _Followed:
             news.extend(self._new_records(seen))
         if was_at_work and not self.at_work:
             at_us = Commis(self._store, seen, self._clock.wall_us()).until_us
-            news.append(CommisEnded(commis=seen, at_us=at_us))
+            news.append(News(event="commis_ended", commis=seen, at_us=at_us))
         return news
 
     def _refresh(self) -> None:
@@ -220,7 +191,8 @@ class _Followed:
             except UnknownEventError:
                 continue  # a newer version's, which has nothing to say here
             except (ValueError, TypeError, AttributeError):
-                yield LineUnreadable(commis=seen, at_us=self._clock.wall_us())
+                yield News(event="line_unreadable", commis=seen, at_us=self._clock.wall_us())
             else:
                 if not isinstance(record, ConciergeRunRecord):
-                    yield RecordSeen(commis=seen, record=record, line=line, at_us=record.end_us)
+                    at_us = record.end_us
+                    yield News(event="record", commis=seen, at_us=at_us, record=record, line=line)

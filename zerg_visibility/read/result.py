@@ -7,17 +7,12 @@ from zerg_visibility.read.children import children_text
 from zerg_visibility.read.commis import Commis, commis_label
 from zerg_visibility.read.timeline import Timeline, call_name
 from zerg_visibility.records.calls import LLMCallRecord
+from zerg_visibility.records.runs import CommisRunRecord
 from zerg_visibility.status import UNFINISHED
 from zerg_visibility.store.metadata import CommisMetadata, CommisTotals
 
-NAME_MAX = 40
-"""Characters of a tool's or model's name within a sentence."""
-
-ERROR_MAX = 500
-"""Characters of an error."""
-
-ASKED_MAX = 300
-"""Characters of a question to a human."""
+NAME_MAX, ERROR_MAX, ASKED_MAX = 40, 500, 300
+"""Characters of a tool's or model's name, of an error, and of a question to a human."""
 
 LAST_NAMED = 3
 """Calls named as the last ones."""
@@ -43,25 +38,21 @@ def render_result(
 ) -> str:
     """Put a commis's answer in the words that the concierge's model reads.
 
-    Args:
-        metadata: What is known of the commis.
-        result: Its final text; None if it left none.
-        commis: Its calls, and what an unfinished one does; without it the totals of the metadata
-            have to do.
-        detail: "full" adds a line with cost, tokens and times.
+    Without its calls, the totals of the metadata have to do. With them, "full" detail adds a line
+    with cost, tokens and times.
     """
-    times = None if commis is None else commis.timeline
-    totals = metadata.totals if times is None else times.totals
-    numbers = _detail_line(metadata, commis) if detail == "full" else None
+    numbers = _detail_line(metadata, commis) if commis and detail == "full" else ""
     header = f"Result from {commis_label(metadata.job_id, metadata.commis_id)}:"
-    finished = finished_calls(totals, times)
+    finished = finished_calls(metadata.totals, commis.timeline if commis else None)
     if metadata.status in UNFINISHED:
-        lines = [f"Not finished: status {metadata.status}{_since(metadata, commis)}."]
-        lines += [describe_last_event(commis)] if commis else []
-        lines += [numbers] if numbers else []
-        lines += [f"Finished so far: {finished}"] if finished else []
-        lines.append(_WHAT_NEXT[metadata.status])
-        return f"{header}\n\n" + "\n".join(lines)
+        lines = [
+            f"Not finished: status {metadata.status}{_since(metadata, commis)}.",
+            describe_last_event(commis) if commis else "",
+            numbers,
+            f"Finished so far: {finished}" if finished else "",
+            _WHAT_NEXT[metadata.status],
+        ]
+        return f"{header}\n\n" + "\n".join(filter(None, lines))
     time = "unknown" if metadata.duration_ms is None else words.duration(metadata.duration_ms)
     above = f"{header}\n\nExecution time: {time}" + (f"\n{numbers}" if numbers else "")
     if metadata.status == "success":
@@ -73,15 +64,15 @@ def render_result(
 
 def _since(metadata: CommisMetadata, commis: Commis | None) -> str:
     """Say how long it is since an unfinished one started, if that is known."""
-    # One whose process is gone has not been at work since it last wrote something.
-    is_lost = metadata.status == "lost"
-    moment_us = None
-    if commis is not None:
-        moment_us = commis.sign_of_life_us if is_lost else commis.now_us
     since = ""
-    if moment_us is not None and metadata.started_us is not None:
-        until = up_to("lost") if is_lost else " since it started"
-        since = f", {words.duration(max(0, moment_us - metadata.started_us) // 1000)}{until}"
+    if commis and metadata.started_us is not None:
+        # One whose process is gone has not been at work since it last wrote something.
+        is_lost = metadata.status == "lost"
+        moment_us = commis.sign_of_life_us if is_lost else commis.now_us
+        if moment_us is not None:
+            until = up_to("lost") if is_lost else " since it started"
+            passed_us = max(0, moment_us - metadata.started_us)
+            since = f", {words.duration(passed_us // 1000)}{until}"
     if metadata.status == "interrupted" and metadata.duration_ms is not None:
         since += f", {words.duration(metadata.duration_ms)} at work"
     return since
@@ -95,20 +86,15 @@ def describe_last_event(commis: Commis) -> str:
     told = {child.commis_id for child in commis.children}
     below = tuple(one for one in commis.commis_in_flight if one.commis_id in told)
     if started := commis.in_flight or below:
-        start = max(started, key=lambda call: call.start_us)
-        kind = "LLM call" if start.event == LLMCallRecord.event else "tool call"
-        if start in below:
-            kind = "commis" if start.job_id is None else f"commis #{start.job_id}"
-        name = words.one_line(str(start.name), NAME_MAX)
+        call = max(started, key=lambda call: call.start_us)
         what = "commis" if started == below else "calls"
         others = f" (one of {len(started)} {what} in flight)" if len(started) > 1 else ""
-        event = f"{kind} {name} started {_ago(start.start_us, now_us)}, not finished{others}"
+        name = _what(call.event, call.name, call.job_id)
+        event = f"{name} started {_ago(call.start_us, now_us)}, not finished{others}"
     elif commis.timeline.calls:
         last = max(commis.timeline.calls, key=lambda record: record.end_us)
-        kind = "LLM call" if isinstance(last, LLMCallRecord) else "tool call"
         how = "finished" if last.success else "failed"
-        event = f"{kind} {words.one_line(call_name(last), NAME_MAX)} {how} "
-        event += _ago(last.end_us, now_us)
+        event = f"{_what(last.event, call_name(last))} {how} {_ago(last.end_us, now_us)}"
     else:
         event = "no call so far"
     if commis.sign_of_life_us is not None:
@@ -116,12 +102,17 @@ def describe_last_event(commis: Commis) -> str:
     return f"Last event: {event}."
 
 
+def _what(event: str, name: str, job_id: int | None = None) -> str:
+    kind = "LLM call" if event == LLMCallRecord.event else "tool call"
+    if event == CommisRunRecord.event:
+        kind = "commis" if job_id is None else f"commis #{job_id}"
+    return f"{kind} {words.one_line(name, NAME_MAX)}"
+
+
 def waiting_text(commis: Commis) -> str:
     """Write what asks a human and since when: `Waiting for a human: ask_human (23.5s so far).`."""
-    asking = commis.waiting
-    named = [words.one_line(str(start.name), NAME_MAX) for start in reversed(asking[-LAST_NAMED:])]
-    more = len(asking) - len(named)
-    who = f": {', '.join(named)}" + (f" and {more:,} more" if more else "") if named else ""
+    named = [words.one_line(start.name, NAME_MAX) for start in reversed(commis.waiting)]
+    who = f": {words.first_of(named, LAST_NAMED)}" if named else ""
     waited = words.duration(max(0, commis.now_us - commis.until_us) // 1000)
     question = words.one_line(commis.metadata.asked or "", ASKED_MAX)
     asked = f", asked: {question}" if question else "."
@@ -135,16 +126,6 @@ def up_to(status: str) -> str:
     return " so far" if status in UNFINISHED else ""
 
 
-def tokens_text(totals: CommisTotals) -> str | None:
-    """Write the tokens: `12,345 (10,000 cached)`; None if no provider counted any."""
-    if not totals.all_tokens:
-        return None
-    notes = [f"{totals.cached_tokens:,} cached"] if totals.cached_tokens else []
-    if totals.calls_without_usage:
-        notes.append(f"{words.counted(totals.calls_without_usage, 'call')} not counted")
-    return f"{totals.all_tokens:,}" + (f" ({', '.join(notes)})" if notes else "")
-
-
 def cost_text(cost_usd: float | None, unpriced_calls: int) -> str | None:
     """Write the cost: `$0.0031`; None if no call was priced."""
     if cost_usd is None:
@@ -153,43 +134,46 @@ def cost_text(cost_usd: float | None, unpriced_calls: int) -> str | None:
     return words.money(cost_usd) + unpriced
 
 
-def _detail_line(metadata: CommisMetadata, commis: Commis | None) -> str | None:
-    calls = None if commis is None else commis.timeline
-    totals = metadata.totals if calls is None else calls.totals
+def _detail_line(metadata: CommisMetadata, commis: Commis) -> str:
+    calls, totals = commis.timeline, commis.timeline.totals
     parts = []
     if cost := cost_text(totals.cost_usd, metadata.totals.unpriced_calls):
         parts.append(f"Cost: {cost}.")
-    if tokens := tokens_text(totals):
-        parts.append(f"Tokens: {tokens}.")
-    times = []
-    if totals.llm_calls:
-        spent = words.duration(totals.llm_ms if calls is None else calls.llm_ms)
-        times.append(f"LLM {spent} in {_calls('call', totals.llm_calls, totals.llm_failures)}")
-    if totals.tool_calls:
-        spent = words.duration(totals.tool_ms if calls is None else calls.tool_ms)
-        times.append(f"tools {spent} in {_calls('call', totals.tool_calls, totals.tool_failures)}")
-    if calls is not None and calls.calls:
-        slowest = calls.slowest(1)[0]
+    if totals.all_tokens:
+        notes = [f"{totals.cached_tokens:,} cached"] if totals.cached_tokens else []
+        if totals.calls_without_usage:
+            notes.append(f"{words.counted(totals.calls_without_usage, 'call')} not counted")
+        noted = f" ({', '.join(notes)})" if notes else ""
+        parts.append(f"Tokens: {totals.all_tokens:,}{noted}.")
+    times = [
+        f"{kind} {words.duration(ms)} in {_calls('call', count, failures)}"
+        for kind, ms, count, failures in (
+            ("LLM", calls.llm_ms, totals.llm_calls, totals.llm_failures),
+            ("tools", calls.tool_ms, totals.tool_calls, totals.tool_failures),
+        )
+        if count
+    ]
+    for slowest in calls.slowest(1):
         name = words.one_line(call_name(slowest), NAME_MAX)
         times.append(f"slowest: {name} {words.duration(slowest.duration_ms)}")
     if times:
         line = ", ".join(times)
         parts.append(f"{line[0].upper()}{line[1:]}.")
-    if commis and (below := children_text(commis.children, metadata.descendants, totals)):
+    if below := children_text(commis.children, metadata.descendants, totals):
         parts.append(below)
-    return " ".join(parts) or None
+    return " ".join(parts)
 
 
 def finished_calls(totals: CommisTotals, calls: Timeline | None) -> str | None:
     """Write `3 LLM calls, 2 tool calls (1 failed). Last: ls, ssh_exec (failed).`."""
-    parts = []
-    if totals.llm_calls:
-        parts.append(_calls("LLM call", totals.llm_calls, totals.llm_failures))
-    if totals.tool_calls:
-        parts.append(_calls("tool call", totals.tool_calls, totals.tool_failures))
-    if not parts:
+    totals = calls.totals if calls else totals
+    parts = [
+        _calls("LLM call", totals.llm_calls, totals.llm_failures) if totals.llm_calls else "",
+        _calls("tool call", totals.tool_calls, totals.tool_failures) if totals.tool_calls else "",
+    ]
+    if not any(parts):
         return None
-    text = f"{', '.join(parts)}."
+    text = f"{', '.join(filter(None, parts))}."
     if calls is not None and calls.calls:
         last = sorted(calls.calls, key=lambda call: call.end_us)[-LAST_NAMED:]
         names = [

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 from zerg_visibility.clock import SYSTEM_CLOCK
 from zerg_visibility.errors import CommisNotFoundError
@@ -38,16 +38,9 @@ Unended: TypeAlias = Literal["open", "waiting", "stopped"]
 human, or it ended with the segment that it began in."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Child:
-    """A commis that a run started, as that run's own files tell it.
-
-    Args:
-        commis_id: Its id, for which anything may stand there.
-        job_id: Its number.
-        name: Its name.
-        status: How its latest segment that this run knows of ended, or how it stands.
-    """
+    """A commis that a run started, as that run's own files tell it; its id may be anything."""
 
     commis_id: str
     job_id: int | None
@@ -55,14 +48,12 @@ class Child:
     status: str
 
 
-class RunFiles(ABC):
-    """One run as it stands at one moment; each of its files is read once, when it is asked for.
+_TOLD = ("commis_id", "job_id", "name", "task", "concierge_id", "thread_id", "error")
+"""What a notebook shows of a summary."""
 
-    Args:
-        label: How it is called in a sentence.
-        folder: Its directory.
-        now_us: Microseconds since 1970: up to when a running one runs; now if not given.
-    """
+
+class RunFiles(ABC):
+    """One run as it stands at one moment; each of its files is read once, when it is asked for."""
 
     segments = 1
     """Its stretches of work."""
@@ -70,36 +61,8 @@ class RunFiles(ABC):
     problem: str | None = None
     """Why what is known of it as a whole cannot be read, if it cannot."""
 
-    def __init__(self, label: str, folder: Path, now_us: int | None) -> None:
-        self.label = label
-        self.folder = folder
-        self.now_us = SYSTEM_CLOCK.wall_us() if now_us is None else now_us
-
-    def __repr__(self) -> str:
-        took = "" if self.at_work_ms is None else f", {duration(self.at_work_ms)}"
-        started = f", {len(self.children):,} commis" if self.children else ""
-        calls = counted(self.totals.llm_calls + self.totals.tool_calls, "call")
-        return f"<{self.label}: {self.status}{took}, {calls}{started}>"
-
-    def _repr_html_(self) -> str:
-        times, totals = self.timeline, self.totals
-        took = "not known" if self.at_work_ms is None else duration(self.at_work_ms)
-        facts = {
-            **{name: one_line(value, 300) for name, value in self._facts().items() if value},
-            "status": self.status,
-            "time": took,
-            "LLM": f"{duration(times.llm_ms)} in {counted(totals.llm_calls, 'call')}",
-            "tools": f"{duration(times.tool_ms)} in {counted(totals.tool_calls, 'call')}",
-            "tokens": f"{totals.all_tokens:,}",
-            "commis": f"{len(self.children):,}",
-        }
-        return html_table((), tuple(facts.items()))
-
-    # -- what each kind of run says of itself ----------------------------------------------------
-
-    @abstractmethod
-    def _facts(self) -> dict[str, str | None]:
-        """What it is, for a table."""
+    latest_segment_us: int | None = None
+    """When its latest stretch of work began; None if not known, or if it has but one."""
 
     @property
     @abstractmethod
@@ -121,24 +84,50 @@ class RunFiles(ABC):
     def at_work_ms(self) -> int | None:
         """Milliseconds at work, or passed if it has not ended; None if not known."""
 
+    def __init__(self, label: str, folder: Path, now_us: int | None) -> None:
+        self.label = label
+        self.folder = folder
+        self.now_us = SYSTEM_CLOCK.wall_us() if now_us is None else now_us
+
+    def __repr__(self) -> str:
+        took = "" if self.at_work_ms is None else f", {duration(self.at_work_ms)}"
+        started = f", {len(self.children):,} commis" if self.children else ""
+        calls = counted(self.totals.llm_calls + self.totals.tool_calls, "call")
+        return f"<{self.label}: {self.status}{took}, {calls}{started}>"
+
+    def _repr_html_(self) -> str:
+        times, totals, known = self.timeline, self.totals, self.summary()
+        rows = [
+            (name.replace("_", " "), one_line(str(known[name]), 300))
+            for name in _TOLD
+            if known.get(name)
+        ]
+        rows += [
+            ("status", self.status),
+            ("time", "not known" if self.at_work_ms is None else duration(self.at_work_ms)),
+            ("LLM", f"{duration(times.llm_ms)} in {counted(totals.llm_calls, 'call')}"),
+            ("tools", f"{duration(times.tool_ms)} in {counted(totals.tool_calls, 'call')}"),
+            ("tokens", f"{totals.all_tokens:,}"),
+            ("commis", f"{len(self.children):,}"),
+        ]
+        return html_table((), rows)
+
+    @abstractmethod
+    def summary(self) -> dict[str, Any]:
+        """Give the JSON object of it in a list."""
+
     @abstractmethod
     def _commis(self, commis_id: str) -> RunFiles:
         """Read a commis below it; raises CommisNotFoundError."""
-
-    @property
-    def latest_segment_us(self) -> int | None:
-        """When its latest stretch of work began; None if not known, or if it has but one."""
-        return None
 
     def segment_end_us(self, moment_us: int) -> int | None:  # noqa: ARG002
         """When the stretch of work ended in which something began at a moment; None if unknown."""
         return self.until_us
 
-    # -- what is read ----------------------------------------------------------------------------
-
-    def read(self) -> None:
+    def read(self) -> Self:
         """Read what may still be written to, so that all of it is of one moment."""
         self._lines  # noqa: B018 - reads it
+        return self
 
     @cached_property
     def _lines(self) -> tuple[LinesRead[CallStarted], LinesRead[AnyRecord]]:
@@ -180,8 +169,6 @@ class RunFiles(ABC):
                 with suppress(CommisNotFoundError):
                     newest = max(newest, self._commis(start.commis_id)._sign_of_life(seen))
         return newest
-
-    # -- what follows from it --------------------------------------------------------------------
 
     @cached_property
     def unrecorded(self) -> tuple[tuple[Unended, CallStarted], ...]:
@@ -251,12 +238,11 @@ class RunFiles(ABC):
             for word, start in self.unrecorded
             if start.event == CommisRunRecord.event
         ]
-        found = {}
-        for status, run in sorted(runs, key=lambda one: one[1].start_us):
-            if run.commis_id is not None:
-                found[run.commis_id] = Child(
-                    commis_id=run.commis_id, job_id=run.job_id, name=run.name, status=status
-                )
+        found = {
+            run.commis_id: Child(run.commis_id, run.job_id, run.name, status)
+            for status, run in sorted(runs, key=lambda one: one[1].start_us)
+            if run.commis_id is not None
+        }
         return tuple(found.values())
 
     def to_dict(self) -> dict[str, Any]:

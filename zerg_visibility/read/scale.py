@@ -11,45 +11,30 @@ FOLD_SHARE = 1 / 3
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A stretch in which no call ran.
-
-    Args:
-        start_us: Microseconds since 1970.
-        end_us: Microseconds since 1970.
-    """
+    """A stretch in which no call ran, in microseconds since 1970."""
 
     start_us: int
     end_us: int
 
     @property
     def length_us(self) -> int:
-        """How long it was, in microseconds."""
+        """How long it was."""
         return self.end_us - self.start_us
 
 
 def waits_to_fold(
-    calls: Iterable[tuple[int, int]],
-    start_us: int,
-    end_us: int,
-    *,
-    at_most: int,
+    calls: Iterable[tuple[int, int]], start_us: int, end_us: int, *, at_most: int
 ) -> tuple[Wait, ...]:
-    """Choose the waits that would squash the bars, by start.
+    """Choose the waits between calls that would squash the bars, by start.
 
-    Args:
-        calls: Start and end of each call.
-        start_us: Where the scale begins.
-        end_us: Where it ends.
-        at_most: So many can be waiting; any other gap is work of the graph itself, and is shown.
+    At most so many can be waiting; any other gap is work of the graph itself, and is shown.
     """
     waits = []
     reached = start_us
-    for start, end in sorted(calls):
+    for start, end in [*sorted(calls), (end_us, end_us)]:
         if start > reached:
             waits.append(Wait(reached, start))
         reached = max(reached, end)
-    if end_us > reached:
-        waits.append(Wait(reached, end_us))
     folded: list[Wait] = []
     shown_us = end_us - start_us
     for wait in sorted(waits, key=lambda item: -item.length_us)[:at_most]:
@@ -63,11 +48,7 @@ def waits_to_fold(
 class Scale:
     """Where on a line of `width` columns a moment lies; each folded wait takes one column.
 
-    Args:
-        start_us: The moment of column 0.
-        end_us: The moment at the right end.
-        waits: What is folded, by start.
-        width: Columns; at least two for each wait and three more.
+    There are at least two columns for each wait and three more.
     """
 
     def __init__(self, start_us: int, end_us: int, waits: Sequence[Wait], width: int) -> None:

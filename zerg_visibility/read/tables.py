@@ -15,36 +15,29 @@ ItemT = TypeVar("ItemT")
 
 def html_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Write rows as an HTML table; without headings, the first cell of each row is one."""
-    lines = [_html_row(["th"] * len(headings), headings)] if headings else []
-    first = "td" if headings else "th"
-    lines += [_html_row([first, *["td"] * (len(row) - 1)], row) for row in rows]
-    return f"<table>{''.join(lines)}</table>"
-
-
-def _html_row(tags: Sequence[str], cells: Sequence[str]) -> str:
-    inside = zip(tags, cells, strict=True)
-    return f"<tr>{''.join(f'<{tag}>{escape(cell)}</{tag}>' for tag, cell in inside)}</tr>"
+    html = "<table>"
+    for number, row in enumerate([headings, *rows] if headings else rows):
+        html += "<tr>"
+        for column, cell in enumerate(row):
+            tag = "th" if (number if headings else column) == 0 else "td"
+            html += f"<{tag}>{escape(cell)}</{tag}>"
+        html += "</tr>"
+    return f"{html}</table>"
 
 
 class Recent(Iterator[ItemT], Generic[ItemT]):
     """What was begun last, newest first, read as it is asked for; it shows itself as a table.
 
-    Args:
-        start: Begins at the newest; called once for iterating, and anew for each look at the table.
-        headings: The table's.
-        row: Gives an item's cells.
-        noun: What the items are.
+    `start` is called once for iterating, and anew for each look at the table.
     """
 
     def __init__(
         self,
         start: Callable[[], Iterator[ItemT]],
-        headings: tuple[str, ...],
-        row: Callable[[ItemT], tuple[str, ...]],
+        row: Callable[[ItemT], dict[str, str]],
         noun: str,
     ) -> None:
         self._start = start
-        self._headings = headings
         self._row = row
         self._noun = noun
         self._found = start()
@@ -53,26 +46,24 @@ class Recent(Iterator[ItemT], Generic[ItemT]):
         return next(self._found)
 
     def __repr__(self) -> str:
-        rows, more = self._rows()
-        rows = [self._headings, *rows]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        ]
+        headings, rows, more = self._table()
+        columns = zip(headings, *rows, strict=True)
+        filled = [[cell.ljust(max(map(len, column))) for cell in column] for column in columns]
+        lines = ["  ".join(row).rstrip() for row in zip(*filled, strict=True)]
         return "\n".join([*lines, *([more] if more else [])])
 
     def _repr_html_(self) -> str:
-        rows, more = self._rows()
-        return html_table(self._headings, rows) + escape(more)
+        headings, rows, more = self._table()
+        return html_table(headings, rows) + escape(more)
 
-    def _rows(self) -> tuple[list[tuple[str, ...]], str]:
-        """Give the rows, and a sentence on what is not among them."""
+    def _table(self) -> tuple[list[str], list[list[str]], str]:
+        """Give headings, rows, and a sentence on what is not among them."""
         try:
             found = list(islice(self._start(), ROWS_SHOWN + 1))
         except OSError as error:  # who only looks should not get a traceback
-            return [], f"The store cannot be read ({error.strerror})."
+            return [], [], f"The store cannot be read ({error.strerror})."
         rows = [self._row(one) for one in found[:ROWS_SHOWN]]
-        return rows, "and older ones" if len(
-            found
-        ) > ROWS_SHOWN else "" if found else f"No {self._noun}."
+        more = "and older ones" if len(found) > ROWS_SHOWN else ""
+        if not rows:
+            return [], [], f"No {self._noun}."
+        return list(rows[0]), [list(row.values()) for row in rows], more

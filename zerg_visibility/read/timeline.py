@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from zerg_visibility.records.calls import LLMCallRecord, ToolCallRecord
@@ -62,19 +62,9 @@ class Timeline:
         return self.duration_us // 1000
 
     @property
-    def other_us(self) -> int:
-        """Microseconds in which no call ran: the graph's own work."""
-        return self.duration_us - self.busy_us - self.open_us
-
-    @property
     def other_ms(self) -> int:
-        """The same in whole milliseconds, so that with busy_ms and open_ms it is duration_ms."""
+        """Milliseconds in which no call ran, so that with busy_ms and open_ms it is duration_ms."""
         return self.duration_ms - self.busy_ms - self.open_ms
-
-    @property
-    def failures(self) -> tuple[LLMCallRecord | ToolCallRecord, ...]:
-        """The failed calls, by start."""
-        return tuple(call for call in self.calls if not call.success)
 
     @property
     def cut_off(self) -> int:
@@ -88,16 +78,11 @@ class Timeline:
 
 
 def timeline(
-    records: Iterable[Record],
-    duration_ms: int | None,
-    open_spans: Iterable[tuple[int, int]] = (),
+    records: Iterable[Record], duration_ms: int | None, open_spans: Iterable[tuple[int, int]] = ()
 ) -> Timeline:
-    """Arrange a commis's records.
+    """Arrange a commis's records; runs of nested commis are left out.
 
-    Args:
-        records: Any records; runs of nested commis are left out, they have their own directory.
-        duration_ms: Milliseconds at work, as in metadata.json; None if it is not known.
-        open_spans: Of the calls without an end, the start and how far each is known to have run.
+    The open spans, in microseconds, are those of calls without an end, as far as known.
     """
     calls = sorted(
         (record for record in records if not isinstance(record, CommisRunRecord)),
@@ -109,8 +94,8 @@ def timeline(
     return Timeline(
         calls=tuple(calls),
         totals=CommisTotals.of(calls),
-        llm_us=union_us(_spans(calls, LLMCallRecord)),
-        tool_us=union_us(_spans(calls, ToolCallRecord)),
+        llm_us=union_us((c.start_us, c.end_us) for c in calls if isinstance(c, LLMCallRecord)),
+        tool_us=union_us((c.start_us, c.end_us) for c in calls if isinstance(c, ToolCallRecord)),
         busy_us=busy_us,
         open_us=covered_us - busy_us,
         duration_us=max(1000 * (duration_ms or 0), covered_us),
@@ -133,25 +118,12 @@ def is_cut_off(call: LLMCallRecord | ToolCallRecord) -> bool:
 
 
 def union_us(intervals: Iterable[tuple[int, int]]) -> int:
-    """Measure the time that at least one of the intervals covers.
-
-    Args:
-        intervals: Pairs of start and end, in any order, in microseconds.
-    """
+    """Measure the time that at least one of the intervals, each a start and an end, covers."""
     covered = 0
     reached = None
     for start, end in sorted(intervals):
-        if reached is None or start > reached:
-            covered += end - start
-            reached = end
-        elif end > reached:
-            covered += end - reached
+        begun = start if reached is None else max(start, reached)
+        if end > begun or reached is None:
+            covered += end - begun
             reached = end
     return covered
-
-
-def _spans(
-    calls: Sequence[LLMCallRecord | ToolCallRecord],
-    kind: type[LLMCallRecord] | type[ToolCallRecord],
-) -> list[tuple[int, int]]:
-    return [(call.start_us, call.end_us) for call in calls if isinstance(call, kind)]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -17,7 +17,7 @@ from zerg_visibility.read.timeline import call_name
 from zerg_visibility.records.runs import CommisRunRecord
 from zerg_visibility.status import UNENDED
 from zerg_visibility.store.directory import StoreDirectory
-from zerg_visibility.store.layout import TRACES
+from zerg_visibility.store.layout import trace_dir
 from zerg_visibility.store.system import posix
 from zerg_visibility.words import counted, length, one_line
 
@@ -26,8 +26,6 @@ COMMIS_MAX = 2000
 
 SPANS_SHOWN = 50
 """The first spans, for a look in a notebook."""
-
-_TRACE_ID = re.compile(r"[0-9a-f]{32}\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +59,11 @@ class Span:
 
     def to_dict(self) -> dict[str, Any]:
         """Give its JSON object, without empty fields."""
-        line = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value is not None:
-                is_moment = field.name in {"start_us", "end_us"}
-                name = field.name.replace("_us", "_ts")
-                line[name] = format_us(value) if is_moment else value
-        return line
+        return {
+            field.name.replace("_us", "_ts"): format_us(value) if "_us" in field.name else value
+            for field in fields(self)
+            if (value := getattr(self, field.name)) is not None
+        }
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -138,15 +133,14 @@ class Trace:
 
 def _entry(store: StoreDirectory, any_id: str | int) -> tuple[str, list[str]]:
     """Give the trace that an id belongs to, and the run that the id itself names."""
-    if isinstance(any_id, str) and _TRACE_ID.match(any_id):
-        return any_id, []
-    try:
+    with suppress(CommisNotFoundError):
         commis = Commis.find(store, any_id)
-    except CommisNotFoundError:
+        of_records = next((one.trace_id for one in commis.records if one.trace_id), "")
+        return commis.metadata.trace_id or of_records, [commis.commis_id]
+    with suppress(RunNotFoundError):
         concierge = Concierge.find(store, str(any_id))
         return concierge.trace_id or "", [concierge.concierge_id]
-    of_records = next((one.trace_id for one in commis.records if one.trace_id), "")
-    return commis.metadata.trace_id or of_records, [commis.commis_id]
+    return str(any_id), []
 
 
 def _gather(
@@ -162,12 +156,9 @@ def _gather(
         if name in seen:
             continue
         seen.add(name)
-        try:
+        with suppress(RunNotFoundError):
             run = concierges[name] = Concierge.find(store, name)
-        except RunNotFoundError:
-            pass
-        else:
-            todo += _named(child.commis_id for child in run.children)
+            todo += [child.commis_id for child in run.children]
             continue
         try:
             one = Commis.find(store, name)
@@ -177,21 +168,15 @@ def _gather(
         own = [run.concierge_id for run in known.runs if run.trace_id == trace_id]
         if own or known.trace_id == trace_id or one.problem is not None:
             commis[name] = one
-            todo += _named((*own, known.parent_commis_id))
-            todo += _named(child.commis_id for child in one.children)
+            above = [*own, known.parent_commis_id]
+            todo += [*filter(None, above), *(child.commis_id for child in one.children)]
     return list(concierges.values()), list(commis.values()), not todo
 
 
-def _named(ids: Iterable[str | None]) -> list[str]:
-    return [one for one in ids if one is not None]
-
-
 def _listed(store: StoreDirectory, trace_id: str) -> list[str]:
-    if not _TRACE_ID.match(trace_id):
-        return []
     try:
-        return posix.listdir(store.root / TRACES / trace_id)
-    except OSError:  # of an older version, or there is none
+        return posix.listdir(trace_dir(store.root, trace_id))
+    except (OSError, ValueError):  # of an older version, or there is none
         return []
 
 

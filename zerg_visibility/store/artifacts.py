@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,14 +38,10 @@ _NOT_THERE = {
 
 
 def open_artifact(folder: Path, file_path: str) -> BinaryIO:
-    """Open a regular file inside a commis's directory.
+    """Open a regular file inside a commis's directory, by an untrusted path.
 
     Each part is opened relative to the one before and no symbolic link is followed, so a link that
     is swapped in between check and use changes nothing.
-
-    Args:
-        folder: The commis's directory.
-        file_path: Untrusted; relative, parts separated by "/".
 
     Raises:
         FileNotInCommisError: There is no such regular file.
@@ -53,72 +50,55 @@ def open_artifact(folder: Path, file_path: str) -> BinaryIO:
     parts = relative_parts(file_path)
     if parts is None:
         raise FileNotInCommisError(file_path)
+    fd = _open(folder, _FOLDER, file_path)
     try:
-        fd = posix.open(folder, _FOLDER)
-        try:
-            for part in parts[:-1]:
-                inner = posix.open(part, _FOLDER, dir_fd=fd)
-                posix.close(fd)
-                fd = inner
-            file_fd = posix.open(parts[-1], _FILE, dir_fd=fd)
-        finally:
+        for part in parts[:-1]:
+            inner = _open(part, _FOLDER, file_path, fd)
             posix.close(fd)
-    except OSError as error:
-        if error.errno in _NOT_THERE:
-            raise FileNotInCommisError(file_path) from error
-        raise
-    if not stat.S_ISREG(posix.fstat(file_fd).st_mode):
-        posix.close(file_fd)
-        raise FileNotInCommisError(file_path)
-    return os.fdopen(file_fd, "rb")
+            fd = inner
+        return os.fdopen(_open(parts[-1], _FILE, file_path, fd), "rb")
+    finally:
+        posix.close(fd)
 
 
 def read_artifact(folder: Path, file_path: str, limit: int | None = None) -> bytes:
-    """Read a regular file inside a commis's directory, from its beginning.
-
-    Args:
-        folder: The commis's directory.
-        file_path: Untrusted, as for `open_artifact`.
-        limit: The most bytes to read; None for all there are.
-
-    Raises:
-        FileNotInCommisError: There is no such regular file.
-        OSError: It cannot be read just now.
-    """
+    """Read so many bytes of what `open_artifact` opens, or all."""
     with open_artifact(folder, file_path) as file:
         return read_up_to(file.fileno(), limit)
 
 
-def read_id(path: Path | str) -> str | None:
+def read_id(path: str) -> str | None:
     """Read a file of the store's own that holds nothing but an id; None if it is no such file.
 
     Raises:
         OSError: It cannot be read just now.
     """
     try:
-        fd = posix.open(path, _FILE)
-    except OSError as error:
-        if error.errno in _NOT_THERE:
-            return None
-        raise
+        fd = _open(path, _FILE, path)
+    except FileNotInCommisError:
+        return None
     try:
-        if not stat.S_ISREG(posix.fstat(fd).st_mode):
-            return None
         return read_up_to(fd, ID_MAX_BYTES).decode("ascii", "replace")
     finally:
         posix.close(fd)
 
 
-def list_artifacts(folder: Path, limit: int = 1000) -> list[str]:
-    """Name the regular files of a commis, relative to its directory, sorted.
+def _open(path: Path | str, flags: int, asked_for: str, folder_fd: int | None = None) -> int:
+    try:
+        fd = posix.open(path, flags, dir_fd=folder_fd)
+    except OSError as error:
+        if error.errno in _NOT_THERE:
+            raise FileNotInCommisError(asked_for) from error
+        raise
+    if flags == _FILE and not stat.S_ISREG(posix.fstat(fd).st_mode):
+        posix.close(fd)
+        raise FileNotInCommisError(asked_for)
+    return fd
 
-    Args:
-        folder: The commis's directory.
-        limit: At most so many names.
-    """
-    if folder.is_symlink():
-        return []
-    return sorted(name for name, _ in zip(_walk(folder, ""), range(limit), strict=False))
+
+def list_artifacts(folder: Path, limit: int = 1000) -> list[str]:
+    """Name the regular files of a commis, relative to its directory, sorted and so many at most."""
+    return [] if folder.is_symlink() else sorted(islice(_walk(folder, ""), limit))
 
 
 def _walk(folder: Path, prefix: str, depth: int = 0) -> Iterator[str]:

@@ -24,9 +24,7 @@ from zerg_visibility.store.files import (
     replace_file,
     write_new,
 )
-from zerg_visibility.store.folders import CommisFolders
-from zerg_visibility.store.jobs import JobNumbers
-from zerg_visibility.store.keys import RunKeys
+from zerg_visibility.store.ids import StoreIds
 from zerg_visibility.store.metadata import METADATA_MAX_BYTES, CommisMetadata
 from zerg_visibility.store.system import absolute
 
@@ -44,9 +42,7 @@ class StoreDirectory:
         self.modes = FileModes.for_files(mode)
         self._mode = mode
         self._narrowed = mode is not None
-        self._folders = CommisFolders(self.root, self.modes)
-        self._jobs = JobNumbers(self.root, self.modes)
-        self._keys = RunKeys(self.root, self.modes)
+        self._ids = StoreIds(self.root, self.modes)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.root)!r})"
@@ -69,10 +65,10 @@ class StoreDirectory:
         """
         number = layout.job_number(job)
         if number is not None:
-            commis_id = self._jobs.read(number)
+            commis_id = self._ids.commis_of_job(number)
         else:
             commis_id = job if isinstance(job, str) and layout.is_own_id(job) else None
-        if commis_id is None or not self._folders.has(commis_id):
+        if commis_id is None or not self._ids.has_commis(commis_id):
             raise CommisNotFoundError(f"no commis {str(job)[:80]!r} in {self.root}")
         return commis_id
 
@@ -96,7 +92,7 @@ class StoreDirectory:
             MetadataUnreadableError: metadata.json is missing or is not valid.
         """
         try:
-            folder = layout.commis_dir(self.root, commis_id)
+            folder = Path(layout.commis_place(self.root, commis_id))
             data = read_artifact(folder, layout.METADATA, METADATA_MAX_BYTES + 1)
         except FileNotFoundError as error:
             raise MetadataUnreadableError(f"commis {commis_id} has no metadata.json") from error
@@ -112,7 +108,7 @@ class StoreDirectory:
         Raises:
             OSError: This user may not read which there are.
         """
-        return self._jobs.newest()
+        return self._ids.newest_job()
 
     # -- writing ---------------------------------------------------------------------------------
 
@@ -131,8 +127,8 @@ class StoreDirectory:
         """
         if self._narrowed:
             self._narrow_existing()
-        commis_id = self._folders.make(f"{format_for_name(created_us)}_{layout.slug(task)}")
-        return commis_id, self._jobs.allocate(commis_id)
+        commis_id = self._ids.make_commis(f"{format_for_name(created_us)}_{layout.slug(task)}")
+        return commis_id, self._ids.next_job(commis_id)
 
     def create_as(self, commis_id: str) -> int:
         """Make the directory of a commis that has an id already, and give it a job id.
@@ -141,8 +137,8 @@ class StoreDirectory:
             FileExistsError: There is a commis of this id.
             OSError: The directory or the job file cannot be written.
         """
-        self._folders.make_as(commis_id)
-        return self._jobs.allocate(commis_id)
+        self._ids.make_commis_as(commis_id)
+        return self._ids.next_job(commis_id)
 
     def save_metadata(self, metadata: CommisMetadata) -> FileVersion | None:
         """Write metadata.json as a whole.
@@ -198,16 +194,16 @@ class StoreDirectory:
         Raises:
             OSError: It cannot be written.
         """
-        self._keys.remember(key, commis_id, on_disk=on_disk)
+        self._ids.remember_key(key, commis_id, on_disk=on_disk)
 
     def commis_of_key(self, key: str, *, on_disk: bool) -> str | None:
         """Give the commis of a resumable run, if it was seen before and is still stored."""
-        commis_id = self._keys.find(key, on_disk=on_disk)
-        return commis_id if commis_id and self._folders.has(commis_id) else None
+        commis_id = self._ids.of_key(key, on_disk=on_disk)
+        return commis_id if commis_id and self._ids.has_commis(commis_id) else None
 
     def concierge_of_key(self, key: str) -> str | None:
         """Give the root run that was remembered under a key, if there is one."""
-        return self._keys.find(key, on_disk=True)
+        return self._ids.of_key(key, on_disk=True)
 
     def note_trace(self, trace_id: str, name: str) -> None:
         """Note that something belongs to a trace, so that a trace is found without a search.

@@ -7,6 +7,8 @@ import unicodedata
 from functools import lru_cache
 from pathlib import Path
 
+from zerg_visibility.words import is_storable
+
 COMMIS = "commis"
 CONCIERGE = "concierge"
 JOBS = "jobs"
@@ -23,9 +25,6 @@ TOOL_CALLS = "tool_calls"
 SLUG_MAX = 30
 """Characters of a task's slug."""
 
-FILE_STEM_MAX = 60
-"""Characters of a tool's name in a file name."""
-
 # What an id that we made can look like; nothing else is ever joined to a path.
 _OWN_ID = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}_[a-z0-9]+(?:-[a-z0-9]+)*\Z", re.ASCII)
 _JOB_ID = re.compile(r"[1-9]\d{0,17}\Z", re.ASCII)
@@ -35,22 +34,12 @@ _NOT_FILE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
 def slug(text: str) -> str:
-    """Turn any text into ASCII kebab-case of at most 30 characters, never empty.
-
-    Args:
-        text: A task, of any length and script. Accents are dropped; what has no ASCII form is
-            left out; nothing left gives "task".
-    """
+    """Turn any text into ASCII kebab-case of at most 30 characters; nothing left gives "task"."""
     # Only the beginning can matter: 100 kB of task must not cost 100 kB of work. Compatibility
     # characters can shrink or vanish, hence far more than 30.
     ascii_text = unicodedata.normalize("NFKD", text[:2000]).encode("ascii", "ignore").decode()
     words = _NOT_SLUG.sub("-", ascii_text.lower()).strip("-")
     return words[:SLUG_MAX].rstrip("-") or "task"
-
-
-def file_stem(name: str) -> str:
-    """Turn a tool's name into something safe inside a file name."""
-    return _NOT_FILE.sub("_", name[:1000])[:FILE_STEM_MAX].strip("._") or "tool"
 
 
 def is_own_id(text: str) -> bool:
@@ -66,60 +55,33 @@ def job_number(text: str | int) -> int | None:
     return int(text) if isinstance(text, str) and _JOB_ID.match(text) else None
 
 
-def commis_dir(root: Path, commis_id: str) -> Path:
-    """Give a commis's directory.
-
-    Raises:
-        ValueError: The id is not one that a store makes.
-    """
-    return Path(commis_place(root, commis_id))
-
-
 @lru_cache(maxsize=256)
 def commis_place(root: Path, commis_id: str, name: str = "") -> str:
     """Give a commis's directory, or one of its files, as a text: a Path costs many times more.
 
     Raises:
-        ValueError: The id is not one that a store makes.
+        ValueError: The id is not one that a store makes; so below.
     """
     return f"{root}/{COMMIS}/{_checked(commis_id)}" + (name and f"/{name}")
 
 
 def concierge_dir(root: Path, concierge_id: str) -> Path:
-    """Give the directory of one root run of a concierge.
-
-    Raises:
-        ValueError: The id is not one that a store makes.
-    """
+    """Give the directory of one root run of a concierge."""
     return Path(f"{root}/{CONCIERGE}/{_checked(concierge_id)}")
 
 
-def job_file(root: Path, job_id: int) -> Path:
-    """Give the file that holds the commis id of a job."""
-    return Path(job_place(root, job_id))
-
-
 def job_place(root: Path, job_id: int) -> str:
-    """Give the same as a text."""
+    """Give the file that holds the commis id of a job."""
     return f"{root}/{JOBS}/{int(job_id)}"
 
 
-def key_file(root: Path, key: str) -> str:
-    """Give the file that holds the commis id of a resumable run.
-
-    Args:
-        root: The store's root.
-        key: 32 hex digits, a hash that we made.
-    """
+def key_place(root: Path, key: str) -> str:
+    """Give the file that holds the id of a resumable run, by a hash of 32 digits that we made."""
     return f"{root}/{KEYS}/{key}"
 
 
 def trace_dir(root: Path, trace_id: str) -> Path:
-    """Give the directory that names what belongs to a trace.
-
-    Raises:
-        ValueError: It is not 32 hex digits.
-    """
+    """Give the directory that names what belongs to a trace, by its 32 hex digits."""
     if not _TRACE_ID.match(trace_id):
         raise ValueError(f"not a trace id: {trace_id[:80]!r}")
     return Path(f"{root}/{TRACES}/{trace_id}")
@@ -127,26 +89,19 @@ def trace_dir(root: Path, trace_id: str) -> Path:
 
 def tool_output_name(number: int, tool: str) -> str:
     """Give the name of a tool output relative to the commis: tool_calls/001_ssh_exec.txt."""
-    return f"{TOOL_CALLS}/{number:03d}_{file_stem(tool)}.txt"
+    stem = _NOT_FILE.sub("_", tool[:1000])[:60].strip("._") or "tool"
+    return f"{TOOL_CALLS}/{number:03d}_{stem}.txt"
 
 
 def relative_parts(file_path: str) -> tuple[str, ...] | None:
-    """Split a path that a model named into its parts; None if it could leave the directory.
-
-    Args:
-        file_path: Untrusted text such as `metrics.jsonl` or `tool_calls/001_ls.txt`.
-    """
+    """Split a path that a model named into its parts; None if it could leave the directory."""
     if not file_path or len(file_path) > 500 or "\0" in file_path or "\\" in file_path:
         return None
     parts = tuple(file_path.split("/"))
     # With a dot begin "." and "..", and the temporary names of files half written.
     if any(not part or part.startswith(".") for part in parts):
         return None
-    try:
-        file_path.encode("utf-8")
-    except UnicodeEncodeError:
-        return None
-    return parts
+    return parts if is_storable(file_path) else None
 
 
 def _checked(own_id: str) -> str:

@@ -9,21 +9,14 @@ from dataclasses import dataclass
 
 from zerg_visibility.store.system import posix, read_up_to
 
-_PROC = "/proc"
-
-_FILE_MAX_BYTES = 10_000
-
 
 @dataclass(frozen=True, slots=True)
 class ProcessMark:
     """Who is at work.
 
-    Args:
-        pid: Process id.
-        pid_started: When that process started, in a form only good for comparing (Linux: boot id
-            and ticks since boot); a process id alone is given to others later. None where the
-            system does not tell.
-        host: Host name; a process id means nothing elsewhere.
+    A process id alone is given to others later, and means nothing on another host. When the process
+    started is in a form only good for comparing (Linux: boot id and ticks since boot), and None
+    where the system does not tell.
     """
 
     pid: int
@@ -36,7 +29,7 @@ class ProcessMark:
             return False
         if self.pid == os.getpid():
             return self.pid_started not in {None, _started(self.pid)}
-        if self.pid_started is not None and _read(f"{_PROC}/self/stat") is not None:
+        if self.pid_started is not None and _read("/proc/self/stat") is not None:
             return _started(self.pid) != self.pid_started
         if self.pid <= 0:
             return True  # for os.kill, a group of processes
@@ -60,14 +53,8 @@ def _mark_of(pid: int) -> ProcessMark:
     return ProcessMark(pid=pid, pid_started=_started(pid), host=socket.gethostname())
 
 
-@functools.cache
-def _boot() -> str:
-    text = _read(f"{_PROC}/sys/kernel/random/boot_id")
-    return "boot" if text is None else text.strip()[:8]
-
-
 def _started(pid: int) -> str | None:
-    stat = _read(f"{_PROC}/{pid}/stat")
+    stat = _read(f"/proc/{pid}/stat")
     if stat is None:
         return None
     # The second field is the program's name in parentheses and may hold anything, even ")".
@@ -75,18 +62,18 @@ def _started(pid: int) -> str | None:
     # Fields 3 and 22 of proc(5). A zombie has ended; only its parent has not noticed.
     if len(fields) < 20 or fields[0] in {"Z", "X"}:
         return None
-    return f"{_boot()}:{fields[19]}"
+    boot = _read("/proc/sys/kernel/random/boot_id") or "boot"
+    return f"{boot.strip()[:8]}:{fields[19]}"
 
 
 def _read(path: str) -> str | None:
     """Read a file of the system's own; None if there is none."""
+    fd = None
     try:
         fd = posix.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        return read_up_to(fd, _FILE_MAX_BYTES).decode("utf-8", "replace")
-    except OSError:  # the process has ended in between
+        return read_up_to(fd, 10_000).decode("utf-8", "replace")
+    except OSError:  # the process may also end in between
         return None
     finally:
-        posix.close(fd)
+        if fd is not None:
+            posix.close(fd)

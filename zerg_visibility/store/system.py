@@ -35,21 +35,12 @@ def absolute(path: Path) -> Path:
 
 
 def read_up_to(fd: int, limit: int | None) -> bytes:
-    """Read an open file from where it stands.
-
-    Args:
-        fd: A descriptor of it.
-        limit: The most bytes to read; None for all there are.
-
-    Raises:
-        OSError: It cannot be read.
-    """
+    """Read an open file from where it stands, at most so many bytes of it."""
     parts: list[bytes] = []
-    left = limit
-    while left is None or left > 0:
-        part = posix.read(fd, _CHUNK_BYTES if left is None else min(left, _CHUNK_BYTES))
+    while limit is None or limit > 0:
+        part = posix.read(fd, _CHUNK_BYTES if limit is None else min(limit, _CHUNK_BYTES))
         if not part:
             break
         parts.append(part)
-        left = None if left is None else left - len(part)
+        limit = None if limit is None else limit - len(part)
     return b"".join(parts)

@@ -23,14 +23,7 @@ class UnreadCommis(CommisMetadata):
 
 
 def stub(folder: Path, commis_id: str, job_id: int | None, error: str) -> CommisMetadata:
-    """Say of a commis what its directory tells: `running` if it is just being born, else `lost`.
-
-    Args:
-        folder: Its directory.
-        commis_id: The name of it.
-        job_id: Its number, where it is known.
-        error: Why metadata.json cannot be read.
-    """
+    """Say of a commis what its directory tells: `running` if it is just being born, else `lost`."""
     created_us = moment_in_name(commis_id)
     return UnreadCommis(
         commis_id=commis_id,

@@ -1,4 +1,7 @@
-"""One concierge's view of the store: which commis it may see, and what it hears of the others."""
+"""One concierge's view of the store: which commis it may see, and what it hears of the others.
+
+What a model can mend is a ToolException, here and in all the tools.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from typing import BinaryIO, Literal
 from langchain_core.tools import ToolException
 
 from zerg_visibility import words
+from zerg_visibility.clock import SYSTEM_CLOCK
 from zerg_visibility.commis_store import CommisStore
 from zerg_visibility.errors import CommisNotFoundError, FileNotInCommisError
 from zerg_visibility.read.commis import Commis, metadata_or_stub
@@ -22,17 +26,14 @@ from zerg_visibility.status import CommisStatus
 from zerg_visibility.store.layout import METADATA
 from zerg_visibility.store.metadata import CommisMetadata
 
-ECHO_MAX = 80
-"""Characters of a model's own words that an error repeats."""
-
-JOBS_NAMED = 5
-"""Recent jobs that an error names."""
+ECHO_MAX, JOBS_NAMED, FILES_NAMED = 80, 5, 20
+"""What an error repeats: characters of a model's own words, recent jobs and files."""
 
 JOBS_LOOKED_AT = 1000
 """Newest jobs of all owners among which recent ones are looked for to be named in an error."""
 
-FILES_NAMED = 20
-"""Files that an error names."""
+MAX_HOURS = 100_000
+"""The longest that a tool looks back: eleven years."""
 
 # Answers speak of "job 7", and a model may say it back.
 _IN_WORDS = re.compile(r" {0,9}(?:(?:commis )?job )?#?([1-9][0-9]{0,17}) {0,9}\Z", re.IGNORECASE)
@@ -42,36 +43,27 @@ class OwnedCommis(Commis):
     """A commis without what it would tell its owner of another owner's: above it, or below."""
 
     sees: Callable[[str], bool]
+    is_whole = True
 
     @cached_property
     def children(self) -> tuple[Child, ...]:
         """Those of the owner; what the others were called and how they stand is theirs."""
         return tuple(child for child in self._children() if self.sees(child.commis_id))
 
-    @cached_property
-    def metadata(self) -> CommisMetadata:
-        """Without a parent that is another's, and without sums that hold another's."""
-        return self.without_others(super().metadata)
-
-    def without_others(self, known: CommisMetadata) -> CommisMetadata:
-        """Leave out of its metadata what is about another owner's commis."""
+    def leave_out_others(self) -> None:
+        """Forget a parent that is another's, and sums that hold another's."""
+        known = self.written
         if known.parent_commis_id is not None and not self.sees(known.parent_commis_id):
             known = replace(known, parent_commis_id=None)
         if known.descendants is not None and len(self.children) < len(self._children()):
             known = replace(known, descendants=None)
-        return known
+        self.is_whole = known is self.written
+        self.written, self.descendants = known, known.descendants
 
 
 @dataclass(frozen=True)
 class ConciergeView:
-    """A store as the concierge of one owner sees it.
-
-    Args:
-        store: Where the commis live.
-        owner_id: It sees exactly the commis of this owner; None sees only those without one.
-        max_bytes: The most that one answer may hold.
-        detail: Whether results carry the line with cost, tokens and times.
-    """
+    """A store as the concierge of one owner sees it; without an owner, commis that have none."""
 
     store: CommisStore
     owner_id: str | None
@@ -79,11 +71,7 @@ class ConciergeView:
     detail: Literal["summary", "full"]
 
     def find(self, job: int | str) -> OwnedCommis:
-        """Find a commis by job id or commis id.
-
-        Raises:
-            ToolException: There is none, or it is another owner's.
-        """
+        """Find a commis by job id or commis id, unless it is another owner's."""
         named = _IN_WORDS.match(job) if isinstance(job, str) else None
         try:
             found = OwnedCommis.find(self.store, job if named is None else named[1])
@@ -92,35 +80,27 @@ class ConciergeView:
         if not self._sees(found.written):
             raise self._job_not_found(job)
         found.sees = self._sees_id
+        found.leave_out_others()
         return found
 
     def recent(
-        self, *, status: CommisStatus | None = None, since_us: int | None = None
+        self, since_hours: float, status: CommisStatus | None = None
     ) -> Iterator[CommisMetadata]:
-        """Yield the owner's commis from the newest to the oldest.
-
-        Args:
-            status: Only those that stand so.
-            since_us: Only those started after this moment, in microseconds since 1970.
-        """
+        """Give the owner's commis of the last hours, from the newest to the oldest."""
+        if not 0 < since_hours <= MAX_HOURS:  # also false for NaN
+            raise ToolException(f"since_hours must be more than 0 and at most {MAX_HOURS:,}.")
+        since_us = SYSTEM_CLOCK.wall_us() - int(since_hours * 3_600_000_000)
         return filter(self._sees, self.store.recent(status=status, since_us=since_us))
 
     def open_file(self, commis: OwnedCommis, file_path: str) -> BinaryIO:
-        """Open a file of a commis by an untrusted name.
-
-        Raises:
-            ToolException: There is no such regular file, whatever the reason.
-        """
+        """Open a regular file of a commis by an untrusted name."""
         try:
-            if file_path == METADATA:
-                told = commis.without_others(commis.written)
-                if told != commis.written:
-                    return io.BytesIO(json_line(told.to_dict()))
+            if file_path == METADATA and not commis.is_whole:
+                return io.BytesIO(json_line(commis.written.to_dict()))
             return self.store.open_file(commis.commis_id, file_path)
         except FileNotInCommisError:
             names = [words.one_line(name, ECHO_MAX) for name in commis.files]
-            more = len(names) - FILES_NAMED
-            listed = ", ".join(names[:FILES_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+            listed = words.first_of(names, FILES_NAMED)
             job = f"job {commis.job_id}" if commis.job_id is not None else commis.commis_id
             raise ToolException(
                 f"File '{words.one_line(file_path, ECHO_MAX)}' not found in commis {job}. "
@@ -151,3 +131,8 @@ class ConciergeView:
             f"Commis job {words.one_line(str(job), ECHO_MAX) or repr('')} not found. "
             + (f"Recent jobs: {known}." if known else "There are no recent jobs.")
         )
+
+
+def window_text(since_hours: float) -> str:
+    """Name the stretch that is looked back over: `the last 24 hours`."""
+    return "the last hour" if since_hours == 1 else f"the last {since_hours:g} hours"

@@ -25,11 +25,7 @@ def read_file(
     start_line: int | None = None,
     max_lines: int | None = None,
 ) -> str:
-    """Give the text of a file of a commis.
-
-    Raises:
-        ToolException: There is no such commis or file, or no such line in it.
-    """
+    """Give the text of a file of a commis."""
     for name, value in (("start_line", start_line), ("max_lines", max_lines)):
         if value is not None and value < 1:
             raise ToolException(f"{name} must be 1 or more.")

@@ -9,9 +9,7 @@ from zerg_visibility.clock import SYSTEM_CLOCK, format_us
 from zerg_visibility.read.commis import Commis
 from zerg_visibility.read.result import up_to
 from zerg_visibility.status import STATUSES
-from zerg_visibility.store.metadata import CommisMetadata
-from zerg_visibility.tools.access import ConciergeView
-from zerg_visibility.tools.window import window_start_us, window_text
+from zerg_visibility.tools.access import ConciergeView, window_text
 
 MAX_LIMIT = 200
 """The most commis in one list."""
@@ -26,24 +24,18 @@ NOTE_BYTES = 200
 def list_recent(
     view: ConciergeView, status: str | None = None, since_hours: float = 24, limit: int = 20
 ) -> str:
-    """List the owner's recent commis, newest first.
-
-    Raises:
-        ToolException: An argument is not one of the valid choices.
-    """
+    """List the owner's recent commis, newest first."""
     if status is not None and status not in STATUSES:
         raise ToolException(
             f"Unknown status '{words.one_line(status, 30)}'; use one of {', '.join(STATUSES)}."
         )
     if not 1 <= limit <= MAX_LIMIT:
         raise ToolException(f"limit must be from 1 to {MAX_LIMIT}.")
-    since_us = window_start_us(since_hours)
     now_us = SYSTEM_CLOCK.wall_us()
     lines: list[str] = []
-    room = view.max_bytes - NOTE_BYTES
-    more = False
-    for metadata in view.recent(status=status, since_us=since_us):
-        line = _line(metadata, Commis(view.store, metadata, now_us).at_work_ms)
+    room, more = view.max_bytes - NOTE_BYTES, False
+    for metadata in view.recent(since_hours, status):
+        line = _line(Commis(view.store, metadata, now_us))
         room -= len(line.encode()) + 1
         if len(lines) == limit or room < 0:
             more = True
@@ -58,17 +50,14 @@ def list_recent(
     return "\n".join([header, *lines]) + hint
 
 
-def _line(metadata: CommisMetadata, worked_ms: int | None) -> str:
-    started = metadata.started_us
-    moment = "unknown" if started is None else f"{format_us(started)[:19]}Z"
+def _line(commis: Commis) -> str:
+    known, worked_ms = commis.written, commis.at_work_ms
+    moment = "unknown" if known.started_us is None else f"{format_us(known.started_us)[:19]}Z"
+    time = "time unknown"
+    if worked_ms is not None:
+        time = words.duration(worked_ms) + up_to(known.status)
     return (
-        f"job {metadata.job_id}: {metadata.status}, {_time(metadata, worked_ms)}, "
-        f"{words.one_line(metadata.name, NAME_MAX)}, started {moment}: "
-        f"{words.one_line(metadata.task or metadata.error or 'no task', TASK_MAX)}"
+        f"job {known.job_id}: {known.status}, {time}, "
+        f"{words.one_line(known.name, NAME_MAX)}, started {moment}: "
+        f"{words.one_line(known.task or known.error or 'no task', TASK_MAX)}"
     )
-
-
-def _time(metadata: CommisMetadata, worked_ms: int | None) -> str:
-    if worked_ms is None:
-        return "time unknown"
-    return words.duration(worked_ms) + up_to(metadata.status)

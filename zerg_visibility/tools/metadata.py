@@ -13,15 +13,11 @@ from zerg_visibility.tools.access import ConciergeView
 RUNS_KEPT = 3
 """Latest segments that are given where all of them would be too long."""
 
-_TEXT_LIMITS = (5_000, 1_000, 200, 40, 10)
+_TEXT_LIMITS = (None, 5_000, 1_000, 200, 40, 10)
 
 
 def read_metadata(view: ConciergeView, job_id: int | str) -> str:
-    """Give the metadata of a commis as JSON; texts and segments are cut if it would be too long.
-
-    Raises:
-        ToolException: There is no such commis, or its metadata.json cannot be read.
-    """
+    """Give the metadata of a commis as JSON; texts and segments are cut if it would be too long."""
     commis = view.find(job_id)
     if commis.problem is not None:
         raise ToolException(
@@ -30,16 +26,13 @@ def read_metadata(view: ConciergeView, job_id: int | str) -> str:
         )
     # Through json_line and back: it alone copes with every string that a task may hold.
     data = orjson.loads(json_line(commis.metadata.to_dict()))
-    text = _indented(data)
+    text = b""
     for limit in _TEXT_LIMITS:
-        if len(text.encode()) <= view.max_bytes:
+        cut = data if limit is None else _cut(data, limit)
+        text = orjson.dumps(cut, option=orjson.OPT_INDENT_2)
+        if len(text) <= view.max_bytes:
             break
-        text = _indented(_cut(data, limit))
-    return text
-
-
-def _indented(data: dict[str, Any]) -> str:
-    return orjson.dumps(data, option=orjson.OPT_INDENT_2).decode()
+    return text.decode()
 
 
 def _cut(value: Any, limit: int) -> Any:

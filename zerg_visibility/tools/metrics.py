@@ -24,22 +24,23 @@ IN_FLIGHT_NAMED = 3
 
 
 def read_metrics(view: ConciergeView, job_id: int | str) -> str:
-    """Give totals, shares, slowest calls, failures, retries, tokens and child jobs of a commis.
-
-    Raises:
-        ToolException: There is no such commis.
-    """
-    now = view.find(job_id)
-    now.read()
+    """Give totals, shares, slowest calls, failures, retries, tokens and child jobs of a commis."""
+    now = view.find(job_id).read()
     times, metadata = now.timeline, now.metadata
-    above = [f"Metrics of {now.label}: {_standing(now)}", "", *_times(now)]
+    standing = "its metadata.json cannot be read, so status and execution time are not known"
+    if now.problem is None:
+        time = "unknown" if now.at_work_ms is None else words.duration(now.at_work_ms)
+        standing = f"status {now.status}, execution time {time}{up_to(now.status)}"
+    above = [f"Metrics of {now.label}: {standing}.", "", *_times(now)]
     above += _tokens_and_cost(times, metadata.totals.unpriced_calls)
     if below := children_text(now.children, metadata.descendants, times.totals):
         above.append(below)
     if slowest := times.slowest(SLOWEST_NAMED):
         named = [f"{_name(call)} {words.duration(call.duration_ms)}" for call in slowest]
         above.append(f"Slowest calls: {', '.join(named)}.")
-    above += _retries(times)
+    retries = [call for call in times.calls if try_text(call)]
+    if named := [_name(call) + ("" if call.success else " (failed)") for call in retries]:
+        above.append(f"Retries: {words.first_of(named, RETRIES_NAMED)}.")
     last = _unended(now)
     if metadata.dropped_records:
         last.append(f"Not recorded: {words.counted(metadata.dropped_records, 'call')}.")
@@ -53,26 +54,18 @@ def read_metrics(view: ConciergeView, job_id: int | str) -> str:
     return f"{text[: MAX_CHARACTERS - 1]}…"
 
 
-def _standing(now: Commis) -> str:
-    if now.problem is not None:
-        return "its metadata.json cannot be read, so status and execution time are not known."
-    time = "unknown" if now.at_work_ms is None else words.duration(now.at_work_ms)
-    return f"status {now.status}, execution time {time}{up_to(now.status)}."
-
-
 def _times(now: Commis) -> list[str]:
     calls, totals = now.timeline, now.timeline.totals
     whole_ms = None if now.at_work_ms is None else calls.duration_ms
-    lines = []
-    if calls.calls:
-        lines += [
-            _kind_of_call("LLM", calls.llm_ms, totals.llm_ms, totals.llm_calls, whole_ms)
-            + _failed(totals.llm_failures),
-            _kind_of_call("Tools", calls.tool_ms, totals.tool_ms, totals.tool_calls, whole_ms)
-            + _failed(totals.tool_failures),
-        ]
-    else:
-        lines.append("No finished calls are recorded.")
+    lines = [
+        _kind_of_call(*kind, whole_ms)
+        for kind in (
+            ("LLM", calls.llm_ms, totals.llm_ms, totals.llm_calls, totals.llm_failures),
+            ("Tools", calls.tool_ms, totals.tool_ms, totals.tool_calls, totals.tool_failures),
+        )
+    ]
+    if not calls.calls:
+        lines = ["No finished calls are recorded."]
     if calls.open_ms:
         lines.append(
             f"Calls not finished: {words.duration(calls.open_ms)}{_share(calls.open_ms, whole_ms)}."
@@ -89,16 +82,15 @@ def _times(now: Commis) -> list[str]:
     return lines
 
 
-def _kind_of_call(kind: str, union_ms: int, sum_ms: int, count: int, whole_ms: int | None) -> str:
+def _kind_of_call(
+    kind: str, union_ms: int, sum_ms: int, count: int, failures: int, whole_ms: int | None
+) -> str:
     if not count:
         return f"{kind}: no calls."
     added_up = f", {words.duration(sum_ms)} added up" if sum_ms > union_ms + 1 else ""
-    share = _share(union_ms, whole_ms)
-    return f"{kind}: {words.duration(union_ms)}{share} in {words.counted(count, 'call')}{added_up}."
-
-
-def _failed(failures: int) -> str:
-    return f" Failed: {failures:,}." if failures else ""
+    took = f"{words.duration(union_ms)}{_share(union_ms, whole_ms)}"
+    failed = f" Failed: {failures:,}." if failures else ""
+    return f"{kind}: {took} in {words.counted(count, 'call')}{added_up}.{failed}"
 
 
 def _share(part_ms: int, whole_ms: int | None) -> str:
@@ -125,17 +117,8 @@ def _tokens_and_cost(calls: Timeline, unpriced_calls: int) -> list[str]:
     return lines
 
 
-def _retries(calls: Timeline) -> list[str]:
-    retries = [call for call in calls.calls if try_text(call)]
-    named = [
-        _name(call) + ("" if call.success else " (failed)") for call in retries[:RETRIES_NAMED]
-    ]
-    more = len(retries) - len(named)
-    return [f"Retries: {', '.join(named)}" + _and_more(more)] if named else []
-
-
 def _failures(calls: Timeline, limit: int) -> list[str]:
-    failures = calls.failures
+    failures = [call for call in calls.calls if not call.success]
     lines = [
         f"Failed: {_name(call)}: {words.one_line(call.error or 'no reason given', limit)}"
         for call in failures[:FAILURES_NAMED]
@@ -153,16 +136,12 @@ def _unended(now: Commis) -> list[str]:
     running = now.status == "running"
     since = "so far" if running else "ago"
     named = [
-        f"{words.one_line(str(start.name), NAME_MAX)} "
+        f"{words.one_line(start.name, NAME_MAX)} "
         f"({words.duration((now.now_us - start.start_us) // 1000)} {since})"
-        for start in sorted(starts, key=lambda start: -start.start_us)[:IN_FLIGHT_NAMED]
+        for start in sorted(starts, key=lambda start: -start.start_us)
     ]
     heading = "In flight" if running else "Begun and never finished"
-    return [f"{heading}: {', '.join(named)}" + _and_more(len(starts) - len(named))]
-
-
-def _and_more(count: int) -> str:
-    return f" and {count:,} more." if count > 0 else "."
+    return [f"{heading}: {words.first_of(named, IN_FLIGHT_NAMED)}."]
 
 
 def _name(call: LLMCallRecord | ToolCallRecord) -> str:

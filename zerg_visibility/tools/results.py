@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from zerg_visibility import words
 from zerg_visibility.errors import FileNotInCommisError
 from zerg_visibility.read.commis import Commis
@@ -12,27 +14,16 @@ from zerg_visibility.tools.access import ConciergeView
 
 
 def read_result(view: ConciergeView, job_id: int | str) -> str:
-    """Give the answer of a commis with its execution time.
-
-    Raises:
-        ToolException: There is no such commis.
-    """
+    """Give the answer of a commis with its execution time."""
     commis = view.find(job_id)
-    result = _bounded_result(view, commis)
+    result = None
+    with suppress(FileNotInCommisError), view.store.open_file(commis.commis_id, RESULT) as file:
+        result = excerpt(file, RESULT, view.max_bytes).text
     if commis.problem is not None:
         return _render_unreadable(commis, result)
     if commis.status == "success" and view.detail != "full":
-        return render_result(commis.written, result)
-    commis.read()
-    return render_result(commis.metadata, result, commis, detail=view.detail)
-
-
-def _bounded_result(view: ConciergeView, commis: Commis) -> str | None:
-    try:
-        with view.store.open_file(commis.commis_id, RESULT) as file:
-            return excerpt(file, RESULT, view.max_bytes).text
-    except FileNotInCommisError:
-        return None
+        return render_result(commis.metadata, result)
+    return render_result(commis.read().metadata, result, commis, detail=view.detail)
 
 
 def _render_unreadable(commis: Commis, result: str | None) -> str:

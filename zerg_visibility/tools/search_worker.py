@@ -1,7 +1,8 @@
 """Searches lines; a program of its own, so that a regular expression that never ends can be killed.
 
 Standard library only. It reads one JSON object from stdin:
-`{"pattern", "regex", "seconds", "keep", "max_bytes", "sources": [{"fd": 5}, {"text": "..."}]}`
+`{"pattern", "regex", "seconds", "keep", "max_bytes", "sources": [5, "a text"]}`, where a number is
+an open file,
 and writes one JSON line for each source as soon as it is done:
 `{"source": 0, "count": 2, "hits": [[12, "text around it"]], "complete": true}`,
 or a single `{"error": "..."}` if the pattern is no regular expression.
@@ -34,16 +35,15 @@ BEFORE, AFTER = 60, 140
 
 
 def scan(
-    file: BinaryIO, find: Callable[[str], int], keep: int, max_bytes: int, deadline: float
+    file: BinaryIO,
+    search: Callable[[str], re.Match[str] | None],
+    keep: int,
+    max_bytes: int,
+    deadline: float,
 ) -> dict[str, Any]:
-    """Search one file line by line.
+    """Search one file line by line, until so many bytes or that time of the monotonic clock.
 
-    Args:
-        file: What to search.
-        find: Gives the position of a match in a text, or -1.
-        keep: How many matching lines to give; further ones are counted.
-        max_bytes: Stop after so many.
-        deadline: Stop at this time of the monotonic clock.
+    So many matching lines are kept; further ones are counted.
     """
     hits: list[tuple[int, str]] = []
     count, line, total = 0, 1, 0
@@ -60,12 +60,11 @@ def scan(
         total += len(piece)
         if not found:
             text = (carried + piece).decode("utf-8", "replace").rstrip("\r\n")
-            at = find(text)
-            if at >= 0:
+            if match := search(text):
                 found = True
                 count += 1
                 if len(hits) < keep:
-                    hits.append((line, around(text, at)))
+                    hits.append((line, around(text, match.start())))
         if piece.endswith(b"\n"):
             line, carried, found = line + 1, b"", False
         else:
@@ -82,26 +81,6 @@ def around(text: str, at: int) -> str:
     return ("…" if begin else "") + text[begin:end] + ("…" if end < len(text) else "")
 
 
-def finder(pattern: str, regex: bool) -> Callable[[str], int]:
-    """Make the function that finds a pattern in a text.
-
-    Raises:
-        ValueError: It is not a regular expression.
-    """
-    if not regex:
-        return lambda text: text.find(pattern)
-    try:
-        compiled = re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise ValueError(str(error)) from error
-
-    def find(text: str) -> int:
-        match = compiled.search(text)
-        return match.start() if match else -1
-
-    return find
-
-
 def main() -> None:
     """Answer the request on stdin."""
     request = json.load(sys.stdin)
@@ -110,26 +89,24 @@ def main() -> None:
     # Should the parent die, only the alarm, which kills, would stop a match that never ends.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(int(seconds) + 2)
+    pattern = request["pattern"]
     try:
-        find = finder(request["pattern"], request["regex"])
-    except ValueError as error:
+        search = re.compile(pattern if request["regex"] else re.escape(pattern)).search
+    except (re.error, RecursionError, OverflowError) as error:
         say({"error": str(error)})
         return
     keep = request["keep"]
     for number, source in enumerate(request["sources"]):
         if time.monotonic() >= deadline:
             return
-        with opened(source) as file:
-            outcome = scan(file, find, keep, request["max_bytes"], deadline)
+        is_file = isinstance(source, int)
+        file: BinaryIO = (
+            os.fdopen(source, "rb") if is_file else io.BytesIO(source.encode(errors="replace"))
+        )
+        with file:
+            outcome = scan(file, search, keep, request["max_bytes"], deadline)
         keep -= len(outcome["hits"])
         say({"source": number, **outcome})
-
-
-def opened(source: dict[str, Any]) -> BinaryIO:
-    """Give a source as a file."""
-    if "text" in source:
-        return io.BytesIO(source["text"].encode("utf-8", "replace"))
-    return os.fdopen(source["fd"], "rb")
 
 
 def say(answer: dict[str, Any]) -> None:

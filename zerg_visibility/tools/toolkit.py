@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Literal, get_args
 
-from langchain_core.runnables import RunnableConfig, run_in_executor
+from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, BaseToolkit, StructuredTool, ToolException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
@@ -29,7 +29,6 @@ Each commis you start is a job with a number. Read its answer with read_commis_r
 says how long it took. list_commis shows recent jobs, grep_commis finds text in them.
 For detailed performance metrics, read 'metrics.jsonl' from the commis directory with \
 read_commis_file, or call get_commis_metrics, which has added them up already."""
-
 
 _KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
@@ -64,7 +63,7 @@ class ConciergeToolkit(BaseToolkit):
         """
         store = self.store or CommisStore()
         if not callable(self.owner_id):
-            _check_owner(self.owner_id)
+            self._owner({})
         answers: dict[type[BaseModel], Callable[..., str]] = {
             arguments.READ_COMMIS_RESULT: read_result,
             arguments.READ_COMMIS_FILE: read_file,
@@ -89,16 +88,13 @@ class ConciergeToolkit(BaseToolkit):
                     f"The commis store cannot be read just now ({type(error).__name__})."
                 ) from error
 
-        async def run_in_thread(config: RunnableConfig, **given: Any) -> str:
-            return await run_in_executor(None, run, config, **given)
-
+        # Asynchronously, LangChain runs it in a thread.
         return StructuredTool.from_function(
             func=run,
-            coroutine=run_in_thread,
             name=name,
             description=schema.model_json_schema()["description"],
             args_schema=schema,
-            handle_tool_error=_tell,
+            handle_tool_error=lambda error: f"Error: {error}",
             handle_validation_error=_explain(name, schema),
         )
 
@@ -109,18 +105,10 @@ class ConciergeToolkit(BaseToolkit):
                 f"the function given as owner_id must return a str or None, "
                 f"not {type(owner).__name__}"
             )
-        _check_owner(owner)
+        # Else whoever may choose his own name could read what has lost its owner.
+        if owner == UNKNOWN_OWNER:
+            raise ConfigurationError(f"owner_id={UNKNOWN_OWNER!r} is nobody's name; use another")
         return owner
-
-
-def _check_owner(owner: str | None) -> None:
-    # Else whoever may choose his own name could read what has lost its owner.
-    if owner == UNKNOWN_OWNER:
-        raise ConfigurationError(f"owner_id={UNKNOWN_OWNER!r} is nobody's name; use another")
-
-
-def _tell(error: ToolException) -> str:
-    return f"Error: {error}"
 
 
 def _explain(name: str, schema: type[BaseModel]) -> Callable[[Any], str]:
