@@ -8,7 +8,8 @@ import pytest
 from click.testing import CliRunner
 from rich.cells import cell_len
 
-from tests.cli.samples import SECOND, Maker, llm, run, start, tool
+from tests.bound import closed
+from tests.cli.samples import SECOND, Maker, bound_zerg, llm, run, start, tool
 from tests.cli.terminal import in_terminal
 from tests.scripted import calculator
 from zerg_visibility import CommisStore, ConciergeRunRecord, VisibilityCallbackHandler
@@ -165,3 +166,37 @@ def test_on_a_terminal_each_run_is_one_line(store, runs, width):
     assert all(cell_len(line) <= width for line in screen.lines)
     assert "31" not in screen.styles_of("[red]")
     assert all("success" in line for line in screen.lines[1:])
+
+
+def test_on_a_usual_terminal_its_calls_and_tokens_are_told_before_its_thread(store, runs):
+    runs(llm(runs.next_us, 5), name="plainagent", status="interrupted")
+    head, row = in_terminal(80, "list", "--runs", "--root", store.root).lines
+    cells = dict(zip(head.split(), row.split(), strict=True))
+    assert (cells["llm"], cells["tokens"], cells["commis"]) == ("1", "1234", "0")
+    wide, row = in_terminal(120, "list", "--runs", "--root", store.root).lines
+    assert dict(zip(wide.split(), row.split(), strict=True))["thread"] == "t-1"
+
+
+def test_one_that_may_not_be_read_says_so_and_hides_no_other(store, runs):
+    theirs = runs()
+    mine = runs(llm(runs.next_us, 5))
+    with closed(store.root / "concierge" / theirs):
+        listed = bound_zerg("list", "--runs", "--root", store.root)
+        shown = bound_zerg("show", theirs, "--root", store.root)
+    assert (listed.returncode, shown.returncode) == (0, 0)
+    first, second = (line.split("\t") for line in listed.stdout.splitlines()[1:])
+    assert (first[0], first[1], first[3]) == (mine, "success", "1")
+    assert second[:7] == [theirs, "lost", "-", "-", "-", "-", "-"]
+    assert "time       not known\n" in shown.stdout
+    assert "error      metrics.jsonl cannot be read (Permission denied)\n" in shown.stdout
+
+
+def test_time_in_which_only_its_commis_ran_is_not_called_idle(store, make, runs):
+    child = make(records=lambda t: [llm(t, 5)], name="helper")
+    name = runs(run(runs.next_us, 2000, name="helper", job_id=1, commis_id=child.commis_id))
+    [other] = [
+        line
+        for line in zerg("show", name, "--root", store.root).splitlines()
+        if line.startswith("other")
+    ]
+    assert other.endswith("100%  in which no call of its own ran")

@@ -312,6 +312,14 @@ def test_the_shares_of_a_short_commis_make_up_the_whole(store, make):
     assert row(text, "other").split()[1:3] == ["3ms", "64%"]
 
 
+def test_that_explanation_is_folded_on_a_terminal(store, make):
+    make(records=lambda t: [llm(t + 6000, 21), tool(t + 27_000, 1)], duration_ms=22)
+    lines = in_terminal(80, "show", "1", "--root", store.root).lines
+    [at] = [number for number, line in enumerate(lines) if line.startswith("6ms of these")]
+    assert lines[at + 1].endswith("outlasted it")
+    assert max(map(cell_len, lines[at : at + 2])) <= 80
+
+
 def test_bars_that_go_further_than_the_time_at_work_are_explained(store, make):
     # Its first 6 ms went into making its own files, which is not counted as its work.
     make(records=lambda t: [llm(t + 6000, 21), tool(t + 27_000, 1)], duration_ms=22)

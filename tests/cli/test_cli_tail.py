@@ -189,7 +189,7 @@ def test_on_a_terminal_long_names_move_no_time(store, make, width):
     assert len(columns) == 1
     # The phase gives way to the model where both do not fit.
     label = next(line for line in lines if " 1.4s" in line)
-    assert {60: "anthropic/cla…", 80: "anthropic/claude-sonnet…", 120: "20250929 synthesis"}[
+    assert {60: "anthropic/cla…", 80: "anthropic/claude-…", 120: "20250929 synthesis"}[
         width
     ] in label
     assert any("(job 7)" in line for line in lines)
@@ -235,3 +235,10 @@ def test_a_pipe_gets_names_whole(store, make):
     name = "anthropic/claude-sonnet-4-5-20250929"
     make(records=lambda t: [llm(t, 5, model=name, phase="synthesis")])
     assert any(f" {name} synthesis " in line for line in replayed(store))
+
+
+def test_on_a_usual_terminal_no_number_is_cut(store, make):
+    make(records=lambda t: [llm(t, 1200, total_tokens=123_456, phase="initial")])
+    arguments = ["tail", "--from-start", "--exit-when-idle", "0", "--root", store.root]
+    call = in_terminal(80, *arguments).lines[1]
+    assert call.endswith("llm     gpt-5-mini initial     1.2s  ok  123k tok")

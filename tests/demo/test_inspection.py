@@ -78,7 +78,7 @@ def test_text_beyond_the_budget_is_not_read(tmp_path):
     (tmp_path / "b.txt").write_text("one\n" * 100)
 
     assert inspection.line_counts(files_in(tmp_path), max_bytes=100) == (
-        "1 text file hold 1 line: .txt 1. Longest: a.txt (1). 1 other file not counted."
+        "1 text file holds 1 line: .txt 1. Longest: a.txt (1). 1 other file not counted."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import pytest
@@ -10,6 +11,7 @@ from tests.cli.samples import SECOND, append, llm, run, start, tool
 from tests.processes import python, running
 from zerg_visibility import Commis, CommisNotFoundError, CommisStore
 from zerg_visibility.clock import format_us
+from zerg_visibility.records.codec import json_line
 from zerg_visibility.records.started import CallStarted
 
 
@@ -223,3 +225,31 @@ def test_one_at_work_and_one_that_was_killed(store):
     assert {span.span_id for span in spans} == {span.span_id for span in trace.spans}
     assert [span.status for span in spans if span.end_us is None] == ["lost"] * 4
     assert CommisStore(store.root).trace(1).to_dict()["spans"] == [one.to_dict() for one in spans]
+
+
+def begins(t: int, made) -> CallStarted:
+    return CallStarted(
+        event="commis_run", name="helper", span_id="cd" * 8, start_us=t, job_id=made.job_id,
+        commis_id=made.commis_id,
+    )  # fmt: skip
+
+
+def test_what_runs_below_one_is_a_sign_of_its_life(store, make, dead):
+    inner = make("inner", starts=lambda t: [start(t, "tool_call", "ssh_exec")], **dead)
+    middle = make("middle", starts=lambda t: [begins(t, inner)], **dead)
+    outer = make("outer", starts=lambda t: [begins(t, middle)], **dead)
+    began = make.begun_us // SECOND
+    for made, seconds in ((outer, 0), (middle, 60), (inner, 120)):
+        for name in store.files(made.commis_id):
+            os.utime(store.folder(made.commis_id) / name, (began + seconds, began + seconds))
+    seen = [store.commis(made.job_id).sign_of_life_us for made in (inner, middle, outer)]
+    assert seen == [(began + 120) * SECOND] * 3
+    assert store.commis(outer.job_id).at_work_ms > 120_000
+
+
+def test_one_that_is_said_to_run_below_itself_is_asked_once(store, make, alive):
+    made = make(**alive)
+    file = store.append_file(store.folder(made.commis_id) / "started.jsonl")
+    file.append(json_line(begins(make.begun_us, made).to_dict()))
+    file.close()
+    assert store.commis(1).sign_of_life_us is not None

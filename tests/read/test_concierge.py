@@ -5,6 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from langchain_core.tools import tool as tool_of
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.types import Command, interrupt
 
 from tests.cli.samples import SECOND, llm, run, tool
 from tests.scripted import asks, calculator, commis_agent, says
@@ -13,6 +17,7 @@ from zerg_visibility import (
     ConciergeRunRecord,
     RunNotFoundError,
     VisibilityCallbackHandler,
+    create_commis_node,
     create_commis_tool,
 )
 from zerg_visibility.records.codec import json_line
@@ -167,3 +172,35 @@ def test_commis_ids_are_named_without_reading_them(store, make):
     assert store.commis_ids() == made[::-1]
     assert store.commis_ids(make.begun_us - SECOND) == made[:1:-1]
     assert type(store)(store.root / "nowhere").commis_ids() == []
+
+
+def test_what_a_resumed_commis_used_is_shared_out_among_the_runs(store):
+    @tool_of
+    def ask_human(question: str) -> str:
+        """Ask."""
+        return interrupt(question)
+
+    def decide(messages):
+        return says("42") if messages[-1].type == "tool" else asks("ask_human", question="?")
+
+    inner = create_commis_node(
+        commis_agent(decide, repeat=True, tools=[ask_human]), store=store, name="inner"
+    )
+    outer = StateGraph(MessagesState).add_node("inner", inner).add_edge(START, "inner").compile()
+    lead = create_commis_node(outer, store=store, name="lead")
+    team = (
+        StateGraph(MessagesState)
+        .add_node("lead", lead)
+        .add_edge(START, "lead")
+        .compile(checkpointer=InMemorySaver())
+    )
+    config = {
+        "callbacks": [VisibilityCallbackHandler(store)],
+        "configurable": {"thread_id": "t"},
+    }
+    team.invoke({"messages": [("user", "Go")]}, config)
+    team.invoke(Command(resume="yes"), config)
+    later, first = (run.descendants for run in store.concierges())
+    assert (first.jobs, first.llm_calls, first.tool_calls) == (2, 1, 0)
+    assert (later.jobs, later.llm_calls, later.tool_calls) == (2, 1, 1)
+    assert first.total_tokens + later.total_tokens == 2 * 1323

@@ -165,3 +165,11 @@ def test_an_unknown_id_says_so(store, make, any_id):
     make()
     with pytest.raises(RunNotFoundError):
         store.trace(any_id)
+
+
+def test_one_whose_metadata_cannot_be_read_has_the_trace_of_its_calls(store, make):
+    made = make(records=lambda t: [llm(t, 5, trace_id=TRACE)], trace_id=TRACE)
+    (store.folder(made.commis_id) / "metadata.json").write_text("{broken")
+    found = store.trace(1)
+    assert found.trace_id == TRACE
+    assert [span.kind for span in found.spans] == ["llm_call"]

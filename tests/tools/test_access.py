@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.tools.conftest import Desk
+from tests.tools.conftest import Desk, Made
+from zerg_visibility.records.runs import CommisRunRecord
+from zerg_visibility.store.metadata import DescendantTotals
 
 ALL = (
     ("read_commis_result", {}),
@@ -111,3 +113,56 @@ def test_lists_hold_the_owners_own_only(desk: Desk, tool, args):
     for owner, job in (("alice", 1), ("bob", 2), (None, 3)):
         answer = desk.answer(tool, toolkit={"owner_id": owner}, **args)
         assert [n for n in (1, 2, 3) if f"job {n}" in answer] == [job]
+
+
+class TestRelativesOfAnotherOwner:
+    """A commis of Alice's that started one of Bob's, and one that Bob's started."""
+
+    def of_alice(self, desk: Desk) -> tuple[Made, Made]:
+        his = desk.commis("Bob's plan", owner_id="bob")
+        hers = desk.commis(owner_id="alice", parent_commis_id=his.commis_id)
+        runs = tuple(
+            CommisRunRecord(
+                start_us=1, end_us=2, name=name, job_id=one.job_id, commis_id=one.commis_id,
+                status="failed",
+            )
+            for one, name in ((his, "bobs-own"), (hers, "alices-own"))
+        )  # fmt: skip
+        sums = DescendantTotals(jobs=2, llm_calls=77, total_tokens=7777)
+        return hers, desk.commis(owner_id="alice", records=runs, descendants=sums)
+
+    def test_a_child_is_neither_named_nor_counted_nor_added_up(self, desk: Desk):
+        _, outer = self.of_alice(desk)
+        alice = {"owner_id": "alice", "detail": "full"}
+        for tool in ("get_commis_metrics", "read_commis_result"):
+            answer = desk.answer(tool, job_id=outer.job_id, toolkit=alice)
+            assert "It started 1 child job (#2 alices-own (failed))." in answer
+            assert "77" not in answer
+        metadata = desk.answer("get_commis_metadata", job_id=outer.job_id, toolkit=alice)
+        assert '"descendants": null' in metadata
+
+    @pytest.mark.parametrize(
+        ("tool", "args"),
+        [("get_commis_metadata", {}), ("read_commis_file", {"file_path": "metadata.json"})],
+    )
+    def test_a_parent_is_not_told(self, desk: Desk, tool, args):
+        inner, _ = self.of_alice(desk)
+        answer = desk.answer(tool, job_id=inner.job_id, toolkit={"owner_id": "alice"}, **args)
+        assert inner.commis_id in answer
+        assert "bob" not in answer.lower()
+
+    def test_ones_own_are_told(self, desk: Desk):
+        above = desk.commis(owner_id="alice")
+        run = CommisRunRecord(
+            start_us=1, end_us=2, name="hers", job_id=above.job_id, commis_id=above.commis_id,
+            status="success",
+        )  # fmt: skip
+        sums = DescendantTotals(jobs=1, llm_calls=77)
+        made = desk.commis(
+            owner_id="alice", parent_commis_id=above.commis_id, records=(run,), descendants=sums
+        )
+        alice = {"owner_id": "alice"}
+        metrics = desk.answer("get_commis_metrics", job_id=made.job_id, toolkit=alice)
+        assert "With its 1 child job (#1 hers): 77 LLM calls, 0 tool calls." in metrics
+        metadata = desk.answer("get_commis_metadata", job_id=made.job_id, toolkit=alice)
+        assert f'"parent_commis_id": "{above.commis_id}"' in metadata

@@ -86,6 +86,12 @@ def test_a_child_that_has_not_ended_is_named(desk: Desk, standing, word):
     assert said_of(desk, outer) == [f"It started 1 child job (#1 child ({word}))."]
 
 
+def test_time_in_which_only_a_child_ran_is_not_called_idle(desk: Desk):
+    outer = desk.commis(records=(ran(desk.commis()), llm(0, 5)), duration_ms=10)
+    answer = desk.answer("get_commis_metrics", job_id=outer.job_id)
+    assert "\nOther (no call of its own running): 5ms (50%).\n" in answer
+
+
 def test_hundreds_of_children_stay_bounded(desk: Desk):
     made = [desk.commis() for _ in range(10)]
     outer = desk.commis(records=tuple(ran(child, name="n" * 500) for child in made))
@@ -101,3 +107,21 @@ def test_an_id_that_leads_out_of_the_store_is_not_followed(desk: Desk, tmp_path:
     evil = CommisRunRecord(start_us=1, end_us=2, name="x\nEvil: y", commis_id="../../outside")
     outer = desk.commis(records=(evil,))
     assert said_of(desk, outer) == ["It started 1 child job (x Evil: y)."]
+
+
+def test_one_that_waits_for_a_commis_says_which(desk: Desk):
+    child = desk.commis(owner_id="eve")
+    now_us = SYSTEM_CLOCK.wall_us()
+    begun = CallStarted(
+        event="commis_run", name="helper", span_id="a" * 16, start_us=now_us - 60_000_000,
+        job_id=child.job_id, commis_id=child.commis_id,
+    )  # fmt: skip
+    outer = desk.commis(
+        starts=(begun,), records=(llm(0, 5),), owner_id="eve", **running_since(begun.start_us)
+    )
+    said = desk.answer("read_commis_result", job_id=outer.job_id, toolkit={"owner_id": "eve"})
+    assert "\nLast event: commis #1 helper started 1m 0s ago, not finished; " in said
+
+
+def running_since(start_us: int) -> dict[str, str]:
+    return {"status": "running", "started_at": format_us(start_us)}

@@ -133,7 +133,8 @@ def _of_commis(now: Commis) -> Iterator[_Fact]:
 def _of_concierge(now: Concierge) -> Iterator[_Fact]:
     yield "concierge", now.concierge_id, ""
     so_far = up_to(now.status) if now.status in UNENDED else ""
-    yield "time", f"{duration(now.at_work_ms or 0)}{so_far}", ""
+    took = now.at_work_ms
+    yield "time", "not known" if took is None else f"{duration(took)}{so_far}", ""
     yield "started", _started(now), ""
     yield "thread", now.thread_id, ""
     if now.run is not None:
@@ -197,7 +198,8 @@ def _totals(run: Commis | Concierge, room: int | None) -> Iterator[Text]:
         yield _share("open", times.open_us, whole_us, f"  {unended} without an end", "yellow")
     if times.duration_ms > times.busy_ms:
         other_us = whole_us - times.busy_us - times.open_us
-        yield _share("other", other_us, whole_us, "  in which no call ran", "dim")
+        whose = "call of its own" if run.children else "call"
+        yield _share("other", other_us, whole_us, f"  in which no {whose} ran", "dim")
     if totals.total_tokens:
         cached = f" ({totals.cached_tokens:,} cached)" if totals.cached_tokens else ""
         hidden = f" ({totals.reasoning_tokens:,} reasoning)" if totals.reasoning_tokens else ""

@@ -14,6 +14,9 @@ TASK_LEAST = 18
 LEFT_OUT_FIRST = ("tool", "llm", "tokens", "fail", "age", "name", "commis")
 """What is left out on a narrow terminal, the least important first."""
 
+RUNS_LEFT_OUT_FIRST = ("age", "thread", "tool", "llm", "name", "tokens", "fail", "commis")
+"""The same of runs of concierges, whose ids tell their age."""
+
 _NUMERIC = frozenset({"job", "time", "llm", "tool", "fail", "tokens", "commis", "age"})
 
 _ELASTIC = ("task", "thread")
@@ -30,7 +33,10 @@ def table_of(rows: Sequence[Mapping[str, Text]], width: int) -> Table:
     }
     widths["name"] = min(widths["name"], name_most)
     headings = _that_fit(widths, width, gap)
-    table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, expand=True, header_style="dim")
+    table = Table(
+        box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="dim",
+        expand=any(name in headings for name in _ELASTIC),
+    )  # fmt: skip
     for heading in headings:
         is_elastic = heading in _ELASTIC
         table.add_column(
@@ -49,7 +55,7 @@ def table_of(rows: Sequence[Mapping[str, Text]], width: int) -> Table:
 def _that_fit(widths: Mapping[str, int], width: int, gap: int) -> list[str]:
     headings = list(widths)
     needed = {**widths, **{name: min(widths.get(name, 0), TASK_LEAST) for name in _ELASTIC}}
-    for lesser in LEFT_OUT_FIRST:
+    for lesser in RUNS_LEFT_OUT_FIRST if "concierge" in widths else LEFT_OUT_FIRST:
         if sum(needed[heading] + gap for heading in headings) - gap <= width:
             break
         if lesser in headings:

@@ -24,6 +24,7 @@ from zerg_visibility.cli.output import (
     labelled,
     make_console,
     on_terminal,
+    short_count,
     write_json,
 )
 from zerg_visibility.clock import format_us
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 POLL_S = 0.25
 """How long what happened may take to be shown."""
 
-_BESIDE_LABEL = 56
+_BESIDE_LABEL = 62
 """Columns that a line takes beside the name of the call."""
 
 _LABEL_LEAST, _LABEL_MOST = 14, 50
@@ -170,7 +171,10 @@ def _record_parts(record: Record, width: int | None) -> list[tuple[str, str]]:
             outcome = ("cut off", "yellow")
     took = f"{duration(record.duration_ms):>7}"
     parts = [(f"{row.kind:<6}", KIND_STYLES[row.kind]), (_label(*label, width), ""), (took, "")]
-    count = [] if row.tokens is None else [(counted(row.tokens, "token"), "")]
+    count = []
+    if row.tokens is not None:  # on a terminal short, or it would be cut
+        long = counted(row.tokens, "token")
+        count = [(long if width is None else f"{short_count(row.tokens)} tok", "")]
     return [*parts, outcome, *count, *([(row.error, "red")] if row.error else [])]
 
 

@@ -74,7 +74,8 @@ def waterfall(run: RunFiles, *, width: int, glyphs: Glyphs) -> Iterator[Text]:
         waited = length(wait.length_us)
         yield Text(f"{glyphs.fold} {waited} in which nothing ran, not to scale", style="dim")
     if remark := _outside_work(run, shown_us):
-        yield Text(remark, style="dim")
+        for line in folded(remark, None if glyphs is ASCII else width):
+            yield Text(line, style="dim")
 
 
 def _outside_work(run: RunFiles, shown_us: int) -> str | None:

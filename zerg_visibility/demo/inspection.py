@@ -91,7 +91,8 @@ def disk_use_by_type(listing: Listing) -> str:
     types = ", ".join(f"{suffix} {size(count)}" for suffix, count in sizes.most_common(5))
     return (
         f"{'The first ' if listing.is_cut else ''}{counted(len(listing.files), 'file')} in "
-        f"{counted(listing.folders, 'folder')} hold {size(sizes.total())}: {types}.{note}"
+        f"{counted(listing.folders, 'folder')} {_hold(len(listing.files))} "
+        f"{size(sizes.total())}: {types}.{note}"
     )
 
 
@@ -146,8 +147,8 @@ def line_counts(listing: Listing, max_bytes: int = MAX_BYTES) -> str:
         return "There are no text files."
     types = ", ".join(f"{suffix} {count:,}" for suffix, count in lines.most_common(5))
     return (
-        f"{counted(texts, 'text file')} hold {counted(lines.total(), 'line')}: {types}. Longest: "
-        f"{longest[1]} ({longest[0]:,})."
+        f"{counted(texts, 'text file')} {_hold(texts)} {counted(lines.total(), 'line')}: {types}. "
+        f"Longest: {longest[1]} ({longest[0]:,})."
         f"{_note(len(listing.files) - texts, 'other file', 'not counted')}"
     )
 
@@ -158,7 +159,8 @@ def unreadable_files(listing: Listing) -> str:
     files = counted(len(listing.files), "file")
     if names:
         return f"{len(names):,} of {files} cannot be read: {', '.join(names[:3])}."
-    return f"All {files} can be read." if listing.files else ""
+    whole = "The only file" if len(listing.files) == 1 else f"All {files}"
+    return f"{whole} can be read." if listing.files else ""
 
 
 def hash_file(listing: Listing) -> str:
@@ -168,6 +170,10 @@ def hash_file(listing: Listing) -> str:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
         return f"{file.name} has the SHA-256 {digest[:16]}."
     raise FileNotFoundError("no such file in the folder: missing-on-purpose.txt")
+
+
+def _hold(count: int) -> str:
+    return "holds" if count == 1 else "hold"
 
 
 def _unreadable(listing: Listing) -> list[FoundFile]:

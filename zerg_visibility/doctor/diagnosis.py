@@ -87,7 +87,9 @@ def check_outside(store: CommisStore) -> Finding:
     count = len(store.concierge_ids())
     runs, command = counted(count, "concierge run"), "zerg-visibility list --runs"
     command += at_root(store.root)
-    if count == 0 or store.newest_job():
+    if count == 0:
+        return Finding(CONCIERGE, "ok", "No concierge run yet.")
+    if store.newest_job():
         return Finding(CONCIERGE, "ok", f"{runs}: {command}")
     return Finding(
         CONCIERGE,

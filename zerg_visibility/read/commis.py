@@ -47,6 +47,7 @@ class Commis(RunFiles):
     ) -> None:
         label = commis_label(written.job_id, written.commis_id)
         super().__init__(label, store.folder(written.commis_id), now_us)
+        self._store = store
         self.written = written  # of one at work, without its totals up to now
         self.commis_id = written.commis_id
         self.job_id = written.job_id
@@ -119,6 +120,9 @@ class Commis(RunFiles):
         moments = [one.start_us for one in (*self.records, *self.starts)]
         known_us = self.written.started_us
         return min(moments if known_us is None else [*moments, known_us], default=self.until_us)
+
+    def _commis(self, commis_id: str) -> Commis:
+        return Commis.find(self._store, commis_id)
 
     def segment_at(self, moment_us: int) -> SegmentRun | None:
         """Give the segment in which something began at a moment, if that is known."""

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from typing import Any, Self
 
 from zerg_visibility.clock import moment_in_name
 from zerg_visibility.errors import CommisNotFoundError, RunNotFoundError
 from zerg_visibility.read.commis import Commis
-from zerg_visibility.read.run import RunFiles
+from zerg_visibility.read.run import Child, RunFiles
 from zerg_visibility.records.runs import ConciergeRunRecord
 from zerg_visibility.records.started import CallStarted
 from zerg_visibility.store.directory import StoreDirectory
 from zerg_visibility.store.layout import concierge_dir, is_own_id
 from zerg_visibility.store.liveness import ProcessMark
-from zerg_visibility.store.metadata import CommisMetadata, DescendantTotals
+from zerg_visibility.store.metadata import CommisMetadata, CommisTotals, DescendantTotals
 
 COMMIS_READ = 1000
 """So many commis of one run are read for their sums."""
@@ -71,6 +72,9 @@ class Concierge(RunFiles):
         mark = ProcessMark(pid=begun.pid, pid_started=begun.pid_started, host=begun.host)
         return "lost" if mark.is_gone() else "running"
 
+    def _commis(self, commis_id: str) -> Commis:
+        return Commis.find(self._store, commis_id)
+
     @property
     def _known(self) -> ConciergeRunRecord | CallStarted | None:
         return self.run or self.begun
@@ -82,8 +86,14 @@ class Concierge(RunFiles):
 
     @property
     def error(self) -> str | None:
-        """Why it failed, on one line."""
-        return self.run.error if self.run else None
+        """Why it failed, on one line; of one that cannot be read, why not."""
+        return self.run.error if self.run else self.problem
+
+    @cached_property
+    def problem(self) -> str | None:  # type: ignore[override]
+        """Why what is known of it as a whole cannot be read, if it cannot."""
+        starts, records = self._lines
+        return None if self._known else records.problem or starts.problem
 
     @property
     def trace_id(self) -> str | None:
@@ -98,8 +108,8 @@ class Concierge(RunFiles):
 
     @cached_property
     def at_work_ms(self) -> int | None:
-        """Milliseconds it took, or has taken so far."""
-        return max(0, self.until_us - self.start_us) // 1000
+        """Milliseconds it took, or has taken so far; None if that cannot be read."""
+        return None if self.problem else max(0, self.until_us - self.start_us) // 1000
 
     @cached_property
     def until_us(self) -> int:
@@ -118,18 +128,36 @@ class Concierge(RunFiles):
     @cached_property
     def commis(self) -> tuple[CommisMetadata, ...]:
         """The first 1,000 of the commis that it started, as they stand now."""
+        return self._known_of(self.children[:COMMIS_READ])
+
+    def _known_of(self, children: Iterable[Child]) -> tuple[CommisMetadata, ...]:
         found = []
-        for child in self.children[:COMMIS_READ]:
+        for child in children:
             with suppress(CommisNotFoundError):  # pruned, or no id of ours
                 found.append(Commis.find(self._store, child.commis_id).metadata)
         return tuple(found)
 
     @property
     def descendants(self) -> DescendantTotals | None:
-        """Sums over its commis and those below them; None if there are none."""
+        """Sums over its commis and those below them, as far as in this run; None without any."""
         if not self.commis:
             return None
-        return DescendantTotals.sum_of(DescendantTotals.of(one) for one in self.commis)
+        seen = {one.commis_id for one in self.commis}
+        return DescendantTotals.sum_of(self._used_by(one, seen) for one in self.commis)
+
+    def _used_by(self, known: CommisMetadata, seen: set[str]) -> DescendantTotals:
+        if all(run.concierge_id == self.concierge_id for run in known.runs):
+            return DescendantTotals.of(known)
+        # Its sums also hold what it did in the run that it was resumed from, or resumed by.
+        commis = Commis(self._store, known)
+        calls = [one for one in commis.timeline.calls if one.concierge_id == self.concierge_id]
+        own = replace(known, totals=CommisTotals.of(calls), descendants=None)
+        parts = [DescendantTotals.of(own)]
+        for below in self._known_of(one for one in commis.children if one.commis_id not in seen):
+            seen.add(below.commis_id)
+            if any(run.concierge_id == self.concierge_id for run in below.runs):
+                parts.append(self._used_by(below, seen))
+        return DescendantTotals.sum_of(parts)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the JSON object of `zerg-visibility show CONCIERGE_ID --json`."""

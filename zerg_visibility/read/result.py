@@ -7,6 +7,7 @@ from zerg_visibility.read.children import children_text
 from zerg_visibility.read.commis import Commis, commis_label
 from zerg_visibility.read.timeline import Timeline, call_name
 from zerg_visibility.records.calls import LLMCallRecord
+from zerg_visibility.records.runs import CommisRunRecord
 from zerg_visibility.status import UNFINISHED
 from zerg_visibility.store.metadata import CommisMetadata, CommisTotals
 
@@ -82,11 +83,14 @@ def describe_last_event(commis: Commis) -> str:
     now_us = commis.now_us
     if commis.status == "interrupted":
         return waiting_text(commis)
-    if started := commis.in_flight:
+    told = {child.commis_id for child in commis.children}
+    below = tuple(one for one in commis.commis_in_flight if one.commis_id in told)
+    if started := commis.in_flight or below:
         call = max(started, key=lambda call: call.start_us)
-        others = f" (one of {len(started)} calls in flight)" if len(started) > 1 else ""
-        ago = _ago(call.start_us, now_us)
-        event = f"{_what(call.event, call.name)} started {ago}, not finished{others}"
+        what = "commis" if started == below else "calls"
+        others = f" (one of {len(started)} {what} in flight)" if len(started) > 1 else ""
+        name = _what(call.event, call.name, call.job_id)
+        event = f"{name} started {_ago(call.start_us, now_us)}, not finished{others}"
     elif commis.timeline.calls:
         last = max(commis.timeline.calls, key=lambda record: record.end_us)
         how = "finished" if last.success else "failed"
@@ -98,8 +102,10 @@ def describe_last_event(commis: Commis) -> str:
     return f"Last event: {event}."
 
 
-def _what(event: str, name: str) -> str:
+def _what(event: str, name: str, job_id: int | None = None) -> str:
     kind = "LLM call" if event == LLMCallRecord.event else "tool call"
+    if event == CommisRunRecord.event:
+        kind = "commis" if job_id is None else f"commis #{job_id}"
     return f"{kind} {words.one_line(name, NAME_MAX)}"
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
 from zerg_visibility.clock import SYSTEM_CLOCK
+from zerg_visibility.errors import CommisNotFoundError
 from zerg_visibility.read.tables import html_table
 from zerg_visibility.read.timeline import Timeline, timeline
 from zerg_visibility.records.codec import AnyRecord, Record
@@ -27,6 +29,9 @@ from zerg_visibility.store.reading import (
 )
 from zerg_visibility.store.system import posix
 from zerg_visibility.words import counted, duration, one_line
+
+BELOW_ASKED = 100
+"""So many commis below one are asked for a sign of life."""
 
 Unended: TypeAlias = Literal["open", "waiting", "stopped"]
 """What became of what has no record: it goes on (or did when its process went), it waits for a
@@ -111,6 +116,10 @@ class RunFiles(ABC):
     def summary(self) -> dict[str, Any]:
         """Give the JSON object of it in a list."""
 
+    @abstractmethod
+    def _commis(self, commis_id: str) -> RunFiles:
+        """Read a commis below it; raises CommisNotFoundError."""
+
     def segment_end_us(self, moment_us: int) -> int | None:  # noqa: ARG002
         """When the stretch of work ended in which something began at a moment; None if unknown."""
         return self.until_us
@@ -143,14 +152,23 @@ class RunFiles(ABC):
 
     @cached_property
     def sign_of_life_us(self) -> int | None:
-        """When one of its files was last written, in microseconds since 1970."""
+        """When a file of it was last written, or of what runs below it; microseconds since 1970."""
+        return self._sign_of_life({self.folder.name}) or None
+
+    def _sign_of_life(self, seen: set[str]) -> int:
         newest = 0
         for name in self.files:
             try:
                 newest = max(newest, posix.stat(self.folder / name).st_mtime_ns // 1000)
             except OSError:
                 continue
-        return newest or None
+        # Else one that waits for its commis would look dead.
+        for start in self.commis_in_flight:
+            if len(seen) < BELOW_ASKED and start.commis_id and start.commis_id not in seen:
+                seen.add(start.commis_id)
+                with suppress(CommisNotFoundError):
+                    newest = max(newest, self._commis(start.commis_id)._sign_of_life(seen))
+        return newest
 
     @cached_property
     def unrecorded(self) -> tuple[tuple[Unended, CallStarted], ...]:
@@ -173,6 +191,12 @@ class RunFiles(ABC):
     def in_flight(self) -> tuple[CallStarted, ...]:
         """Calls without an end: what it is doing, or was when its process went."""
         return self._calls("open")
+
+    @property
+    def commis_in_flight(self) -> tuple[CallStarted, ...]:
+        """The same of the commis that it started."""
+        commis = CommisRunRecord.event
+        return tuple(one for word, one in self.unrecorded if word == "open" and one.event == commis)
 
     @property
     def waiting(self) -> tuple[CallStarted, ...]:
@@ -201,6 +225,9 @@ class RunFiles(ABC):
     @cached_property
     def children(self) -> tuple[Child, ...]:
         """The commis that it started, each once, by their first start."""
+        return self._children()
+
+    def _children(self) -> tuple[Child, ...]:
         runs: list[tuple[str, CommisRunRecord | CallStarted]] = [
             (record.status, record)
             for record in self.records

@@ -135,7 +135,8 @@ def _entry(store: StoreDirectory, any_id: str | int) -> tuple[str, list[str]]:
     """Give the trace that an id belongs to, and the run that the id itself names."""
     with suppress(CommisNotFoundError):
         commis = Commis.find(store, any_id)
-        return commis.metadata.trace_id or "", [commis.commis_id]
+        of_records = next((one.trace_id for one in commis.records if one.trace_id), "")
+        return commis.metadata.trace_id or of_records, [commis.commis_id]
     with suppress(RunNotFoundError):
         concierge = Concierge.find(store, str(any_id))
         return concierge.trace_id or "", [concierge.concierge_id]

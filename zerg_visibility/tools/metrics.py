@@ -71,8 +71,9 @@ def _times(now: Commis) -> list[str]:
             f"Calls not finished: {words.duration(calls.open_ms)}{_share(calls.open_ms, whole_ms)}."
         )
     if whole_ms is not None and (calls.calls or calls.open_ms):
+        whose = "of its own " if now.children else ""
         lines.append(
-            f"Other (no call running): {words.duration(calls.other_ms)}"
+            f"Other (no call {whose}running): {words.duration(calls.other_ms)}"
             f"{_share(calls.other_ms, whole_ms)}."
         )
     both_ms = calls.llm_ms + calls.tool_ms - calls.busy_ms
