@@ -35,8 +35,8 @@ MAY_IMPORT = {
     "run_log": {"call_history", "commis_store", "forksafe", "records", "redaction", "store"},
     "callbacks": {
         "arguments", "clock", "commis_store", "diagnostics", "errors", "errortext", "forksafe",
-        "labels", "nowhere_store", "records", "redaction", "run_log", "settings", "sinks", "status",
-        "store", "words",
+        "jsonable", "labels", "nowhere_store", "records", "redaction", "run_log", "settings",
+        "sinks", "status", "store", "words",
     },
     "tools": {
         "clock", "commis_store", "errors", "read", "records", "settings", "status", "store",
